@@ -1,0 +1,234 @@
+//! Opens a recording, whatever became of it: ended (Parquet), running or cut off (journal).
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use arrow::array::RecordBatch;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use sha2::{Digest, Sha256};
+
+use crate::batch::{Record, Rows, Stamped, stamps};
+use crate::journal::{Entries, Torn};
+use crate::record::{Run, SourceRow};
+use crate::run::{RUN_FILE, RunFile, State};
+use crate::{Error, Table};
+
+/// The journal's name in a recording's folder.
+pub const JOURNAL_FILE: &str = "journal";
+/// The name of the file that the writing collector holds locked.
+pub const LOCK_FILE: &str = "lock";
+
+/// An open recording.
+#[derive(Debug)]
+pub struct Recording {
+    dir: PathBuf,
+    run: RunFile,
+    state: State,
+    end_ns: i64,
+    journal: Option<Entries>,
+}
+
+impl Recording {
+    /// Opens a recording's folder.
+    ///
+    /// # Errors
+    /// [`Error::NotARecording`], [`Error::RunFile`], [`Error::File`]: it is none, or damaged. A torn journal is no
+    /// error.
+    pub fn open(dir: &Path) -> Result<Recording, Error> {
+        let run = RunFile::read(dir)?;
+        let path = dir.join(JOURNAL_FILE);
+        let journal = if path.exists() { Some(Entries::open(&path)?) } else { None };
+        let Some(journal) = journal else {
+            if run.tables.is_empty() {
+                let problem = "it has neither tables nor a journal".to_owned();
+                return Err(Error::NotARecording { path: dir.to_owned(), problem });
+            }
+            let (state, end_ns) = (run.state, run.duration_ns);
+            return Ok(Recording { dir: dir.to_owned(), run, state, end_ns, journal: None });
+        };
+        let state = if is_locked(dir) { State::Running } else { State::Incomplete };
+        let end_ns = end_ns(&journal)?;
+        Ok(Recording { dir: dir.to_owned(), run, state, end_ns, journal: Some(journal) })
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The content of `run.json`, as it stands there.
+    pub fn run(&self) -> &RunFile {
+        &self.run
+    }
+
+    /// How far the recording has come, as found: a run whose collector is gone is incomplete.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// The run's length, or of an unfinished one the last time recorded, in ns since its start.
+    pub fn end_ns(&self) -> i64 {
+        self.end_ns
+    }
+
+    /// How the journal of an unfinished run ends, where not with a whole entry.
+    pub fn torn(&self) -> Option<&Torn> {
+        self.journal.as_ref().and_then(Entries::torn)
+    }
+
+    /// Whether the tables still are a journal.
+    pub fn is_journal(&self) -> bool {
+        self.journal.is_some()
+    }
+
+    /// All rows of a table, in order of `seq`.
+    ///
+    /// # Errors
+    /// [`Error::Parquet`] or [`Error::File`] where the table's file is missing, cut short or altered.
+    pub fn table(&self, table: Table) -> Result<Vec<RecordBatch>, Error> {
+        match &self.journal {
+            Some(entries) => match settled(table, entries, self.end_ns)? {
+                Some(batch) => Ok(vec![batch]),
+                None => entries.batches(table),
+            },
+            None => self.parquet(table),
+        }
+    }
+
+    /// All rows of a table as its structs.
+    ///
+    /// # Errors
+    /// As [`Recording::table`].
+    pub fn rows<R: Record>(&self) -> Result<Vec<Stamped<R>>, Error> {
+        let mut rows = Vec::new();
+        for batch in self.table(R::TABLE)? {
+            rows.extend(R::from_batch(&batch).ok_or_else(|| Error::RunFile {
+                path: self.dir.join(R::TABLE.file_name()),
+                problem: "its columns are not those of FORMAT.md".into(),
+            })?);
+        }
+        Ok(rows)
+    }
+
+    fn parquet(&self, table: Table) -> Result<Vec<RecordBatch>, Error> {
+        let named = self.run.tables.iter().find(|file| file.table == table.name());
+        let file = named.map_or_else(|| table.file_name(), |file| file.file.clone());
+        let path = self.dir.join(file);
+        let content = fs::read(&path).map_err(Error::file("read", &path))?;
+        let damaged = |source| Error::Parquet { table: table.name(), path: path.clone(), source };
+        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(content.clone()))
+            .and_then(|builder| builder.with_batch_size(8192).build())
+            .map_err(damaged)?;
+        if named.is_some_and(|file| file.sha256 != format!("{:x}", Sha256::digest(&content))) {
+            return Err(Error::RunFile { path, problem: "its sha256 is not the one in run.json: it was altered".into() });
+        }
+        reader.map(|batch| batch.map_err(|error| damaged(error.into()))).collect()
+    }
+}
+
+fn is_locked(dir: &Path) -> bool {
+    File::open(dir.join(LOCK_FILE)).is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
+}
+
+/// The last time in any entry.
+pub(crate) fn end_ns(entries: &Entries) -> Result<i64, Error> {
+    let mut end_ns = 0;
+    for table in Table::ALL {
+        entries.each_batch(table, |batch| {
+            let last = stamps(&batch).and_then(|(_, at_ns)| at_ns.into_iter().max());
+            end_ns = end_ns.max(last.unwrap_or_default());
+            Ok(())
+        })?;
+    }
+    Ok(end_ns)
+}
+
+/// `run` and `sources` as a journal's rows make them: it gets a row of them at each change, the tables have the last.
+/// `None` for every other table.
+pub(crate) fn settled(table: Table, entries: &Entries, end_ns: i64) -> Result<Option<RecordBatch>, Error> {
+    let encoded = |batch: Result<RecordBatch, arrow::error::ArrowError>| {
+        batch.map(Some).map_err(|source| Error::Encode { table: table.name(), source: source.into() })
+    };
+    match table {
+        Table::Run => {
+            let mut rows = Rows::default();
+            if let Some(Stamped { at_ns, mut row, .. }) = last_rows::<Run>(entries)?.pop() {
+                if row.state == State::Running.name() {
+                    row.state = State::Incomplete.name().to_owned();
+                    row.duration_ns = end_ns;
+                }
+                rows.push(0, at_ns, row);
+            }
+            encoded(rows.take_batch())
+        }
+        Table::Sources => {
+            let mut latest: Vec<Stamped<SourceRow>> = Vec::new();
+            for stamped in last_rows::<SourceRow>(entries)? {
+                match latest.iter_mut().find(|known| known.row.source == stamped.row.source) {
+                    Some(known) => *known = stamped,
+                    None => latest.push(stamped),
+                }
+            }
+            let mut rows = Rows::default();
+            for (seq, mut stamped) in latest.into_iter().enumerate() {
+                if stamped.row.state == "live" {
+                    stamped.row.to_ns = Some(end_ns);
+                }
+                rows.push(seq as i64, stamped.at_ns, stamped.row);
+            }
+            encoded(rows.take_batch())
+        }
+        _ => Ok(None),
+    }
+}
+
+fn last_rows<R: Record>(entries: &Entries) -> Result<Vec<Stamped<R>>, Error> {
+    let batches = entries.batches(R::TABLE)?;
+    Ok(batches.iter().filter_map(R::from_batch).flatten().collect())
+}
+
+/// The recordings in a folder, oldest first (by the time in their names).
+///
+/// # Errors
+/// [`Error::File`] where the folder can't be read.
+pub fn list(runs: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(runs).map_err(Error::file("read the folder", runs))? {
+        let path = entry.map_err(Error::file("read the folder", runs))?.path();
+        if path.join(RUN_FILE).is_file() {
+            found.push(path);
+        }
+    }
+    found.sort_by_key(|path| (started_in_name(path), path.clone()));
+    Ok(found)
+}
+
+fn started_in_name(path: &Path) -> String {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.rsplit('-').nth(1).unwrap_or_default().to_owned()
+}
+
+/// The recording that a user means: a path, `latest`, or any unique prefix of a run id in `runs`.
+///
+/// # Errors
+/// [`Error::Unresolved`] where none or several answer to the name.
+pub fn resolve(runs: &Path, name: &str) -> Result<PathBuf, Error> {
+    let path = Path::new(name);
+    if path.is_dir() {
+        return Ok(path.to_owned());
+    }
+    let unresolved = |problem: String| Err(Error::Unresolved { problem });
+    if !runs.is_dir() {
+        return unresolved(format!("no recording `{name}`: {} is no folder (name another by --runs)", runs.display()));
+    }
+    let mut known = list(runs)?;
+    if name == "latest" {
+        return known.pop().map_or_else(|| unresolved(format!("{} holds no recording yet", runs.display())), Ok);
+    }
+    known.retain(|path| path.file_name().is_some_and(|file| file.to_string_lossy().starts_with(name)));
+    match known.as_slice() {
+        [one] => Ok(one.clone()),
+        [] => unresolved(format!("no recording in {} begins with `{name}`: see `replay list`", runs.display())),
+        several => unresolved(format!("{} recordings begin with `{name}`: give more of its name", several.len())),
+    }
+}
