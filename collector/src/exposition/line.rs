@@ -108,10 +108,10 @@ impl<'a> Scan<'a> {
 
     /// What parts two fields: one space in OpenMetrics, any blanks (or none) in the text format.
     fn separator(&mut self, next: &str) -> Result<(), String> {
-        match self.format {
-            Format::Text => self.blanks(),
-            Format::OpenMetrics if self.take(b' ') => {}
-            Format::OpenMetrics => return Err(format!("one space is expected before {next}, not {}", self.found())),
+        if self.format == Format::Text {
+            self.blanks();
+        } else if !self.take(b' ') {
+            return Err(format!("one space is expected before {next}, not {}", self.found()));
         }
         Ok(())
     }
