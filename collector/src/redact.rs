@@ -1,0 +1,313 @@
+//! Secrets are taken out before anything is written.
+//!
+//! A secret becomes `redacted:` and 8 hex digits of its HMAC-SHA256: the same secret is the same token in every
+//! recording of this machine, and nobody without the key can try out what it was. The key lies outside of recordings.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use hmac::{Hmac, Mac};
+use regex::{Captures, Regex};
+use serde_json::Value;
+use sha2::Sha256;
+
+/// What is taken out, as `run.json` says it.
+pub const RULES: [&str; 8] = [
+    "authorization, cookie and key-like headers",
+    "URL userinfo and query values",
+    "RTMP path segments other than the scenario's own",
+    "values of Socket.IO auth",
+    "environment values",
+    "key-like words of command lines",
+    "key-like strings in log lines and polled bodies",
+    "JSON fields named like secrets",
+];
+
+/// A file of secrets' key could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("{doing} the redaction key {} (it must be readable by you alone; XDG_STATE_HOME moves it)", path.display())]
+pub struct KeyError {
+    doing: &'static str,
+    path: PathBuf,
+    source: std::io::Error,
+}
+
+/// Takes secrets out of what is about to be recorded.
+pub struct Redactor {
+    key: Vec<u8>,
+    literals: BTreeSet<String>,
+}
+
+impl Redactor {
+    /// A redactor with the key of this machine, which is made where there is none. `literals` are the path segments
+    /// that are no secrets: those that the scenario itself spells, and the stream's name.
+    ///
+    /// # Errors
+    /// [`KeyError`] where the key can be neither read nor made.
+    pub fn open(literals: impl IntoIterator<Item = String>) -> Result<Redactor, KeyError> {
+        let path = key_path();
+        let wrong = |doing| {
+            let path = path.clone();
+            move |source| KeyError { doing, path, source }
+        };
+        let key = match fs::read(&path) {
+            Ok(key) if key.len() >= 32 => key,
+            Ok(_) => make_key(&path).map_err(wrong("make"))?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => make_key(&path).map_err(wrong("make"))?,
+            Err(error) => return Err(wrong("read")(error)),
+        };
+        Ok(Redactor::with_key(key, literals))
+    }
+
+    /// A redactor with a key of the caller's.
+    pub fn with_key(key: Vec<u8>, literals: impl IntoIterator<Item = String>) -> Redactor {
+        Redactor { key, literals: literals.into_iter().collect() }
+    }
+
+    /// What stands in a secret's place.
+    pub fn token(&self, secret: &str) -> String {
+        if secret.is_empty() || is_token(secret) {
+            return secret.to_owned();
+        }
+        // HMAC takes keys of any length.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else {
+            return "redacted:00000000".to_owned();
+        };
+        mac.update(secret.as_bytes());
+        let digest = mac.finalize().into_bytes();
+        format!("redacted:{:02x}{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2], digest[3])
+    }
+
+    /// A URL without userinfo and query values; of `rtmp` and the like, also without unknown path segments.
+    pub fn url(&self, url: &str) -> String {
+        let Some((scheme, rest)) = url.split_once("://") else {
+            return self.target(url);
+        };
+        let (authority, path) = match rest.find(['/', '?']) {
+            Some(at) => rest.split_at(at),
+            None => (rest, ""),
+        };
+        let authority = match authority.rsplit_once('@') {
+            Some((userinfo, host)) => format!("{}@{host}", self.token(userinfo)),
+            None => authority.to_owned(),
+        };
+        let path = self.target(path);
+        let path = if scheme.starts_with("rtmp") || scheme.starts_with("rtsp") || scheme == "srt" {
+            self.segments(&path)
+        } else {
+            path
+        };
+        format!("{scheme}://{authority}{path}")
+    }
+
+    /// The target of a request: path, and query without its values. What Engine.IO itself puts there stays.
+    pub fn target(&self, target: &str) -> String {
+        let Some((path, query)) = target.split_once('?') else {
+            return target.to_owned();
+        };
+        let pairs: Vec<String> = query
+            .split('&')
+            .map(|pair| match pair.split_once('=') {
+                Some((name, _)) if matches!(name, "EIO" | "transport" | "sid" | "t" | "b64") => pair.to_owned(),
+                Some((name, value)) => format!("{name}={}", self.token(value)),
+                None => pair.to_owned(),
+            })
+            .collect();
+        format!("{path}?{}", pairs.join("&"))
+    }
+
+    fn segments(&self, path: &str) -> String {
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        let known = |part: &str| if self.literals.contains(part) { part.to_owned() } else { self.token(part) };
+        let path = path.split('/').map(known).collect::<Vec<_>>().join("/");
+        query.map_or(path.clone(), |query| format!("{path}?{query}"))
+    }
+
+    /// A JSON object of headers, in place.
+    pub fn headers(&self, headers: &mut Value) {
+        for (name, value) in headers.as_object_mut().into_iter().flatten() {
+            if is_secret_name(name) {
+                self.all_strings(value);
+            } else if matches!(name.to_ascii_lowercase().as_str(), "referer" | "location" | "origin")
+                && let Value::String(text) = value
+            {
+                *text = self.url(text);
+            }
+        }
+    }
+
+    /// A JSON value whose fields named like secrets lose their values, in place.
+    pub fn json(&self, value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    if is_secret_name(name) { self.all_strings(value) } else { self.json(value) }
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.json(item)),
+            _ => {}
+        }
+    }
+
+    /// Every string and number in a JSON value, in place.
+    pub fn all_strings(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.token(text),
+            Value::Number(number) => *value = Value::String(self.token(&number.to_string())),
+            Value::Object(fields) => fields.iter_mut().for_each(|(_, value)| self.all_strings(value)),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.all_strings(item)),
+            _ => {}
+        }
+    }
+
+    /// Free text: log lines, bodies, command lines. Key-like words lose what follows them, URLs their userinfo, query
+    /// values and unknown stream keys.
+    pub fn text(&self, text: &str) -> String {
+        if !may_hold_secret(text) {
+            return text.to_owned();
+        }
+        let text = URL.replace_all(text, |found: &Captures| self.url(&found[0]));
+        let text = BEARER.replace_all(&text, |found: &Captures| format!("{} {}", &found[1], self.token(&found[2])));
+        KEY_VALUE
+            .replace_all(&text, |found: &Captures| format!("{}{}{}", &found[1], &found[2], self.token(&found[3])))
+            .into_owned()
+    }
+}
+
+static URL: LazyLock<Regex> = LazyLock::new(|| pattern(r#"[A-Za-z][A-Za-z0-9+.-]*://[^\s"'<>\\]+"#));
+static BEARER: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)\b(bearer|basic)\s+([A-Za-z0-9._~+/=-]{8,})"));
+static KEY_VALUE: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(concat!(
+        r#"(?i)((?:[a-z0-9_-]*(?:passw(?:or)?d|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential|"#,
+        r#"authorization|cookie|stream[_-]?key)[a-z0-9_-]*))(["']?\s*[=:]\s*["']?|\s+["']?)([^\s"'&,;}]{4,})"#
+    ))
+});
+
+#[expect(clippy::expect_used, reason = "the patterns are literals, compiled by the tests below")]
+fn pattern(text: &str) -> Regex {
+    Regex::new(text).expect("a literal pattern compiles")
+}
+
+/// A cheap look before the patterns run: most lines hold nothing of the kind.
+fn may_hold_secret(text: &str) -> bool {
+    if text.contains("://") {
+        return true;
+    }
+    let lower = text.to_ascii_lowercase();
+    ["pass", "secret", "token", "key", "credential", "authorization", "cookie", "bearer ", "basic "]
+        .iter()
+        .any(|word| lower.contains(word))
+}
+
+fn is_token(text: &str) -> bool {
+    text.strip_prefix("redacted:").is_some_and(|hex| hex.len() == 8 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// Whether a field or header of that name holds a secret.
+fn is_secret_name(name: &str) -> bool {
+    let name: String = name.to_ascii_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
+    matches!(name.as_str(), "auth" | "jwt" | "pwd" | "cookie" | "setcookie" | "session" | "sessiontoken")
+        || ["password", "passwd", "secret", "token", "apikey", "accesskey", "privatekey", "credential", "authorization"]
+            .iter()
+            .any(|word| name.contains(word))
+}
+
+fn key_path() -> PathBuf {
+    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = state.unwrap_or_else(|| {
+        let home = std::env::var_os("HOME").map_or_else(std::env::temp_dir, PathBuf::from);
+        home.join(".local/state")
+    });
+    state.join("tapedeck/redaction.key")
+}
+
+fn make_key(path: &Path) -> std::io::Result<Vec<u8>> {
+    if let Some(folder) = path.parent() {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    let mut key = vec![0; 32];
+    fs::File::open("/dev/urandom")?.read_exact(&mut key)?;
+    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    file.write_all(&key)?;
+    file.sync_all()?;
+    // A second collector may have been faster: whichever key is there first stays.
+    match fs::hard_link(&temporary, path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
+        _ => fs::remove_file(&temporary)?,
+    }
+    fs::read(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn redactor() -> Redactor {
+        Redactor::with_key(vec![7; 32], ["live", "in", "out", "s1"].map(str::to_owned))
+    }
+
+    #[test]
+    fn urls_lose_userinfo_query_values_and_stream_keys() {
+        let redactor = redactor();
+        let url = redactor.url("rtmp://user:pw@host:1935/live/hunter2/in?key=abcd");
+        for secret in ["user", "pw@", "hunter2", "abcd"] {
+            assert!(!url.contains(secret), "{url}");
+        }
+        assert!(url.starts_with("rtmp://redacted:") && url.contains("/live/redacted:") && url.contains("/in?key="));
+        assert_eq!(redactor.url("rtmp://h/live/s1/in"), "rtmp://h/live/s1/in");
+        assert_eq!(redactor.url("http://h/socket.io/?EIO=4&transport=polling"), "http://h/socket.io/?EIO=4&transport=polling");
+    }
+
+    #[test]
+    fn the_same_secret_is_the_same_token_and_a_token_stays() {
+        let redactor = redactor();
+        let token = redactor.token("hunter2");
+        assert_eq!(token, redactor.token("hunter2"));
+        assert_eq!(token, redactor.token(&token));
+        assert_ne!(token, Redactor::with_key(vec![8; 32], []).token("hunter2"));
+    }
+
+    #[test]
+    fn text_loses_what_follows_key_like_words() {
+        let redactor = redactor();
+        for line in [
+            "password=hunter2",
+            "API_KEY: hunter2",
+            r#"{"access_token":"hunter2"}"#,
+            "Authorization: Bearer hunter2hunter2",
+            "--api-key hunter2",
+            "get http://u:hunter2@h/x?sig=hunter2",
+            "publishing rtmp://h/live/hunter2/in",
+            "STREAM_KEY=hunter2 next",
+        ] {
+            let redacted = redactor.text(line);
+            assert!(!redacted.contains("hunter2"), "{redacted}");
+        }
+        let plain = "loaded 3 models in 2.5 s";
+        assert_eq!(redactor.text(plain), plain);
+    }
+
+    #[test]
+    fn json_loses_fields_named_like_secrets() {
+        let mut value = json!([{"Token": "a", "nested": {"client_secret": {"x": ["b", 17]}}, "text": "c"}]);
+        redactor().json(&mut value);
+        let text = value.to_string();
+        assert!(!text.contains("\"a\"") && !text.contains("\"b\"") && !text.contains("17"), "{text}");
+        assert!(text.contains("\"text\":\"c\""));
+    }
+
+    #[test]
+    fn headers_lose_authorization_and_cookies() {
+        let mut headers = json!({"Authorization": "Bearer x", "cookie": "a=b", "X-Api-Key": "k", "accept": "*/*"});
+        redactor().headers(&mut headers);
+        let text = headers.to_string();
+        assert!(!text.contains("Bearer") && !text.contains("a=b") && !text.contains("\"k\""), "{text}");
+        assert!(text.contains("\"*/*\""));
+    }
+}
