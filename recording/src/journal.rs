@@ -206,6 +206,9 @@ impl Entries {
         table: Table,
         mut take: impl FnMut(RecordBatch) -> Result<(), Error>,
     ) -> Result<(), Error> {
+        if self.entries.iter().all(|entry| entry.table != table) {
+            return Ok(());
+        }
         let mut file = File::open(&self.path).map_err(Error::file("open the journal", &self.path))?;
         let unreadable = |problem: ArrowError| {
             let source = std::io::Error::new(std::io::ErrorKind::InvalidData, problem);
