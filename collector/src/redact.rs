@@ -172,20 +172,22 @@ impl Redactor {
         }
         let text = URL.replace_all(text, |found: &Captures| self.url(&found[0]));
         let text = BEARER.replace_all(&text, |found: &Captures| format!("{} {}", &found[1], self.token(&found[2])));
-        KEY_VALUE
-            .replace_all(&text, |found: &Captures| format!("{}{}{}", &found[1], &found[2], self.token(&found[3])))
-            .into_owned()
+        let keep_name = |found: &Captures| format!("{}{}{}", &found[1], &found[2], self.token(&found[3]));
+        let text = KEY_VALUE.replace_all(&text, keep_name);
+        FLAG.replace_all(&text, keep_name).into_owned()
     }
 }
 
 static URL: LazyLock<Regex> = LazyLock::new(|| pattern(r#"[A-Za-z][A-Za-z0-9+.-]*://[^\s"'<>\\]+"#));
 static BEARER: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)\b(bearer|basic)\s+([A-Za-z0-9._~+/=-]{8,})"));
 static KEY_VALUE: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(concat!(
-        r#"(?i)((?:[a-z0-9_-]*(?:passw(?:or)?d|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential|"#,
-        r#"authorization|cookie|stream[_-]?key)[a-z0-9_-]*))(["']?\s*[=:]\s*["']?|\s+["']?)([^\s"'&,;}]{4,})"#
-    ))
+    pattern(&format!(r#"(?i)([a-z0-9_-]*{SECRET_WORDS}[a-z0-9_-]*)(["']?\s*[=:]\s*["']?)([^\s"'&,;}}]{{4,}})"#))
 });
+static FLAG: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(&format!(r#"(?i)(--?[a-z0-9-]*{SECRET_WORDS}[a-z0-9-]*)(\s+["']?)([^\s"']{{4,}})"#))
+});
+const SECRET_WORDS: &str = "(?:passw(?:or)?d|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential\
+    |authorization|cookie|stream[_-]?key)";
 
 #[expect(clippy::expect_used, reason = "the patterns are literals, compiled by the tests below")]
 fn pattern(text: &str) -> Regex {
@@ -289,8 +291,9 @@ mod tests {
             let redacted = redactor.text(line);
             assert!(!redacted.contains("hunter2"), "{redacted}");
         }
-        let plain = "loaded 3 models in 2.5 s";
-        assert_eq!(redactor.text(plain), plain);
+        for plain in ["loaded 3 models in 2.5 s", "the tokenizer from disk was ready", "a key frame at 2.0"] {
+            assert_eq!(redactor.text(plain), plain);
+        }
     }
 
     #[test]

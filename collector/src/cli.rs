@@ -1,0 +1,127 @@
+//! The command line, as typed.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Records a live run, without judging it.
+#[derive(Debug, Parser)]
+#[command(name = "collector", version, about, after_help = EXAMPLES, subcommand_required = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  collector doctor fixtures/scenarios/021-process.toml
+  collector record fixtures/scenarios/021-process.toml --label reason=nightly
+  collector record SCENARIO -- pytest tests/e2e
+  collector tap --listen 127.0.0.1:3100 --upstream http://127.0.0.1:3000
+  replay check latest
+
+Exit codes: 0 recorded, complete · 2 could not run · 3 recorded with gaps or cut off ·
+4 the system under test did not come up (recorded all the same)";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check everything that a scenario needs, one line each with a remedy
+    Doctor(Doctor),
+    /// Start the system under test, record one run of it, stop it
+    Record(Record),
+    /// Record a system that is up already
+    Attach(Attach),
+    /// Record one Socket.IO path, nothing else
+    Tap(TapOnly),
+    /// Turn the journal of a cut-off recording into Parquet
+    Recover(Recover),
+    /// Print a completion script for a shell
+    Completions(Completions),
+    /// End the process groups that a killed collector left behind
+    #[command(hide = true)]
+    Guard,
+}
+
+/// `collector doctor`
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// The scenario's TOML file
+    pub scenario: PathBuf,
+}
+
+/// `collector record`
+#[derive(Debug, Args)]
+pub struct Record {
+    /// The scenario's TOML file
+    pub scenario: PathBuf,
+    #[command(flatten)]
+    pub common: Common,
+    /// Record that many runs, one after another
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub repeat: u32,
+    /// Leave the system under test running at the end
+    #[arg(long)]
+    pub keep_up: bool,
+    /// A command to run beside the recording; its exit code is recorded
+    #[arg(last = true, value_name = "CMD")]
+    pub command: Vec<String>,
+}
+
+/// `collector attach`
+#[derive(Debug, Args)]
+pub struct Attach {
+    /// The scenario's TOML file; what it says of processes is left out
+    pub scenario: PathBuf,
+    #[command(flatten)]
+    pub common: Common,
+    /// Record for that long, as in 90s; else until the scenario's end or Ctrl-C
+    #[arg(long = "for", value_name = "DURATION")]
+    pub duration: Option<String>,
+}
+
+/// `collector tap`
+#[derive(Debug, Args)]
+pub struct TapOnly {
+    /// Where clients connect, as in 127.0.0.1:3100
+    #[arg(long)]
+    pub listen: SocketAddr,
+    /// The server, as in http://127.0.0.1:3000
+    #[arg(long)]
+    pub upstream: String,
+    #[command(flatten)]
+    pub common: Common,
+    /// Record for that long, as in 90s; else until Ctrl-C
+    #[arg(long = "for", value_name = "DURATION")]
+    pub duration: Option<String>,
+}
+
+/// What every recording command takes.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// The folder that recordings land in
+    #[arg(long, default_value = "runs", value_name = "DIR")]
+    pub runs: PathBuf,
+    /// A label for the recording; may be given again
+    #[arg(long = "label", value_name = "NAME=VALUE")]
+    pub labels: Vec<String>,
+}
+
+/// `collector recover`
+#[derive(Debug, Args)]
+pub struct Recover {
+    /// A recording: its folder, `latest`, or the beginning of its name
+    pub run: String,
+    /// The folder that recordings are in
+    #[arg(long, default_value = "runs", value_name = "DIR")]
+    pub runs: PathBuf,
+}
+
+/// `collector completions`
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// bash, zsh, fish, elvish or powershell
+    pub shell: clap_complete::Shell,
+}

@@ -1,0 +1,206 @@
+//! A scenario: what is run and what is watched. `SCENARIO.md` beside this crate is the law.
+//!
+//! A file is parsed as it was written ([`written`]), then resolved into a [`Scenario`] that can't be wrong: names are
+//! unique, addresses parse, paths exist, `${stream}` is filled in. That happens before anything is started.
+
+mod duration;
+mod resolve;
+pub mod written;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use compose::ProcessSpec;
+
+pub use resolve::{local_address, upstream};
+
+/// A scenario that can be run.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Its name: the first part of a run id.
+    pub name: String,
+    /// `process`, `attach` or `tap`.
+    pub kind: Kind,
+    /// The file that it was read from, with its text.
+    pub file: Option<(PathBuf, String)>,
+    /// The spec that judges its recordings.
+    pub spec: Option<PathBuf>,
+    /// The file that is published.
+    pub stimulus: Option<PathBuf>,
+    /// The longest that a run may take.
+    pub limit: Duration,
+    /// This run's unique stream name.
+    pub stream: String,
+    /// Its parameters, as text.
+    pub params: BTreeMap<String, String>,
+    /// The system under test, in the order of its start.
+    pub processes: Vec<Process>,
+    /// The taps.
+    pub taps: Vec<Tap>,
+    /// Metrics pages.
+    pub scrapes: Vec<Target>,
+    /// Pages that are kept as they are.
+    pub polls: Vec<Target>,
+    /// Media servers' lists of paths.
+    pub paths: Vec<Target>,
+    /// Media that ffprobe looks at.
+    pub probes: Vec<Target>,
+    /// Media that are read for the whole run.
+    pub media: Vec<Target>,
+    /// Where the stimulus is published.
+    pub publish: Option<String>,
+    /// What ends the run.
+    pub until: Option<Until>,
+    /// Faults, by time.
+    pub injects: Vec<Inject>,
+    /// Words of its paths that are no secrets.
+    pub literals: Vec<String>,
+}
+
+/// How the system under test comes to be up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The collector starts local processes.
+    Process,
+    /// It is up already.
+    Attach,
+    /// It is up already, and only the tap is wanted.
+    Tap,
+}
+
+impl Kind {
+    /// The word in the table `run`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Process => "process",
+            Kind::Attach => "attach",
+            Kind::Tap => "tap",
+        }
+    }
+}
+
+/// One process of the system under test.
+#[derive(Clone, Debug)]
+pub struct Process {
+    /// How to start it.
+    pub spec: ProcessSpec,
+    /// The command that prints its version.
+    pub version: Option<Vec<String>>,
+}
+
+/// A transparent proxy on one Socket.IO path.
+#[derive(Clone, Debug)]
+pub struct Tap {
+    /// Its name.
+    pub name: String,
+    /// Where clients connect.
+    pub listen: SocketAddr,
+    /// `host:port` of the server.
+    pub upstream: String,
+}
+
+/// Something that is looked at again and again.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub url: String,
+    /// How often it is looked at.
+    pub every: Duration,
+}
+
+/// The condition that ends a run.
+#[derive(Clone, Debug)]
+pub struct Until {
+    /// A query whose first value becomes true.
+    pub sql: String,
+    /// How long the taps and media must then be still.
+    pub quiet: Duration,
+}
+
+/// A fault on purpose.
+#[derive(Clone, Debug)]
+pub struct Inject {
+    /// Time since the stimulus began to be published (since the run's start where nothing is published).
+    pub at: Duration,
+    /// The signal, as in `KILL`.
+    pub signal: String,
+    /// The process whose group gets it.
+    pub process: String,
+}
+
+/// A scenario that can't be run, and why: one line with file, place and remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file could not be read.
+    #[error("read the scenario {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: std::io::Error,
+    },
+    /// It is not TOML, or has keys that no scenario has.
+    #[error("{}:{line}:{column}: {problem}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// From 1.
+        column: usize,
+        /// What is wrong, with a remedy.
+        problem: String,
+    },
+    /// Its parts don't fit together.
+    #[error("{}: {place}: {problem}", path.display())]
+    Meaning {
+        /// The file.
+        path: PathBuf,
+        /// The table or key concerned.
+        place: String,
+        /// What is wrong, with a remedy.
+        problem: String,
+    },
+}
+
+impl Scenario {
+    /// Reads a scenario for one run on the given stream.
+    ///
+    /// # Errors
+    /// [`Error`]: one line that says where and what to do.
+    pub fn read(path: &Path, stream: &str) -> Result<Scenario, Error> {
+        let text = std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let written = written::parse(path, &text)?;
+        resolve::resolve(path, text, written, stream)
+    }
+
+    /// A scenario of one tap and nothing else.
+    pub fn tap_only(listen: SocketAddr, upstream: String, stream: &str) -> Scenario {
+        let tap = Tap { name: "tap".to_owned(), listen, upstream };
+        Scenario {
+            name: "tap".to_owned(),
+            kind: Kind::Tap,
+            file: None,
+            spec: None,
+            stimulus: None,
+            limit: Duration::MAX,
+            stream: stream.to_owned(),
+            params: BTreeMap::new(),
+            processes: Vec::new(),
+            taps: vec![tap],
+            scrapes: Vec::new(),
+            polls: Vec::new(),
+            paths: Vec::new(),
+            probes: Vec::new(),
+            media: Vec::new(),
+            publish: None,
+            until: None,
+            injects: Vec::new(),
+            literals: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! From what was written to what can be run.
+
+use std::collections::BTreeSet;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use compose::ProcessSpec;
+
+use super::{Error, Inject, Kind, Process, Scenario, Tap, Target, Until, duration, written};
+
+const DEFAULT_LIMIT: Duration = Duration::from_secs(300);
+
+/// The signals that `[[inject]]` knows.
+const SIGNALS: [&str; 6] = ["KILL", "TERM", "INT", "STOP", "CONT", "HUP"];
+
+struct Resolver<'a> {
+    path: &'a Path,
+    stream: &'a str,
+}
+
+/// Resolves a parsed file for one run on `stream`.
+///
+/// # Errors
+/// [`Error::Meaning`] for the first part that doesn't fit.
+pub(super) fn resolve(path: &Path, text: String, file: written::File, stream: &str) -> Result<Scenario, Error> {
+    let resolver = Resolver { path, stream };
+    resolver.check_name(&file)?;
+    let kind = resolver.kind(&file)?;
+    let seconds = |s| Duration::from_secs(s);
+    let mut scenario = Scenario {
+        kind,
+        spec: resolver.existing_file("spec", file.spec.as_deref())?,
+        stimulus: resolver.existing_file("stimulus", file.stimulus.as_deref())?,
+        limit: resolver.duration("limit", file.limit.as_deref(), DEFAULT_LIMIT)?,
+        stream: stream.to_owned(),
+        params: file.params.iter().map(|(name, value)| (name.clone(), plain(value))).collect(),
+        processes: resolver.processes(file.processes)?,
+        taps: resolver.taps(file.taps)?,
+        scrapes: resolver.targets("scrape", file.scrapes, seconds(1), &["http", "https"])?,
+        polls: resolver.targets("poll", file.polls, seconds(1), &["http", "https"])?,
+        paths: resolver.targets("paths", file.paths, Duration::from_millis(200), &["http", "https"])?,
+        probes: resolver.targets("probe", file.probes, seconds(10), &[])?,
+        media: resolver.targets("media", file.media, seconds(1), &[])?,
+        publish: file.publish.map(|publish| resolver.fill(&publish.url)),
+        until: resolver.until(file.until)?,
+        injects: Vec::new(),
+        literals: literals(&text, stream),
+        name: file.name,
+        file: Some((path.to_owned(), text)),
+    };
+    scenario.injects = resolver.injects(file.injects, &scenario.processes)?;
+    resolver.check_whole(&scenario)?;
+    Ok(scenario)
+}
+
+/// The words of the scenario's own URLs: they stand in its file, so they are no secrets.
+fn literals(text: &str, stream: &str) -> Vec<String> {
+    let words = text.split(['/', '"', '\'', '\n', ' ']).filter(|word| !word.contains(['$', '=', '@', '?', ':']));
+    words.filter(|word| !word.is_empty()).map(str::to_owned).chain([stream.to_owned()]).collect()
+}
+
+fn plain(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// The address behind a local URL such as `http://127.0.0.1:3000/health`; `None` where it is not on this machine.
+pub fn local_address(url: &str) -> Option<SocketAddr> {
+    let rest = url.split_once("://")?.1;
+    let authority = rest.split(['/', '?']).next()?;
+    let address = authority.to_socket_addrs().ok()?.next()?;
+    address.ip().is_loopback().then_some(address)
+}
+
+impl Resolver<'_> {
+    fn error(&self, place: impl Into<String>, problem: impl Into<String>) -> Error {
+        Error::Meaning { path: self.path.to_owned(), place: place.into(), problem: problem.into() }
+    }
+
+    fn fill(&self, text: &str) -> String {
+        text.replace("${stream}", self.stream)
+    }
+
+    fn check_name(&self, file: &written::File) -> Result<(), Error> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if file.name.is_empty() || !file.name.chars().all(plain) || file.name.starts_with('.') {
+            return Err(self.error("name", "use letters, digits, `-`, `_` and `.`: it begins the name of a folder"));
+        }
+        Ok(())
+    }
+
+    fn kind(&self, file: &written::File) -> Result<Kind, Error> {
+        match file.kind.as_str() {
+            "process" if file.processes.is_empty() => {
+                Err(self.error("kind", "kind `process` needs at least one [[process]]; where all is up already, use `attach`"))
+            }
+            "process" => Ok(Kind::Process),
+            "attach" if !file.processes.is_empty() => {
+                Err(self.error("process", "a scenario of kind `attach` starts nothing: use kind `process`"))
+            }
+            "attach" => Ok(Kind::Attach),
+            other => Err(self.error("kind", format!("`{other}` is none: use `process` or `attach`"))),
+        }
+    }
+
+    fn folder(&self) -> PathBuf {
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned())
+    }
+
+    fn existing_file(&self, place: &str, name: Option<&str>) -> Result<Option<PathBuf>, Error> {
+        let Some(name) = name else {
+            return Ok(None);
+        };
+        let path = self.folder().join(name);
+        if path.is_file() {
+            return Ok(Some(path));
+        }
+        Err(self.error(place, format!("there is no file {} (paths begin at the scenario's folder)", path.display())))
+    }
+
+    fn duration(&self, place: &str, text: Option<&str>, default: Duration) -> Result<Duration, Error> {
+        let Some(text) = text else {
+            return Ok(default);
+        };
+        duration::parse(text)
+            .filter(|duration| !duration.is_zero())
+            .ok_or_else(|| self.error(place, format!("`{text}` is no duration: write 300ms, 1s, 2m or 1h")))
+    }
+
+    fn processes(&self, written: Vec<written::Process>) -> Result<Vec<Process>, Error> {
+        let mut names = BTreeSet::new();
+        let mut processes = Vec::new();
+        for process in written {
+            let place = format!("[[process]] {}", process.name);
+            if !names.insert(process.name.clone()) {
+                return Err(self.error(place, "this name is taken: give each process one of its own"));
+            }
+            if process.command.is_empty() {
+                return Err(self.error(place, "`command` is empty: name the program and its arguments"));
+            }
+            let limit = format!("{place}: ready_within");
+            let dir = self.folder().join(process.dir.as_deref().unwrap_or("."));
+            processes.push(Process {
+                spec: ProcessSpec {
+                    command: process.command.iter().map(|word| self.fill(word)).collect(),
+                    env: process.env.iter().map(|(name, value)| (name.clone(), self.fill(value))).collect(),
+                    dir,
+                    ready: process.ready.map(|url| self.fill(&url)),
+                    ready_within: self.duration(&limit, process.ready_within.as_deref(), Duration::from_secs(60))?,
+                    name: process.name,
+                },
+                version: process.version.map(|version| version.command),
+            });
+        }
+        Ok(processes)
+    }
+
+    fn taps(&self, written: Vec<written::Tap>) -> Result<Vec<Tap>, Error> {
+        let mut taps: Vec<Tap> = Vec::new();
+        for tap in written {
+            let place = format!("[[tap]] {}", tap.name);
+            if taps.iter().any(|known| known.name == tap.name) {
+                return Err(self.error(place, "this name is taken: give each tap one of its own"));
+            }
+            let listen = tap.listen.parse().map_err(|_| {
+                self.error(&place, format!("listen = `{}` is no address: write 127.0.0.1:3100", tap.listen))
+            })?;
+            let upstream = upstream(&tap.upstream).map_err(|problem| self.error(&place, problem))?;
+            taps.push(Tap { name: tap.name, listen, upstream });
+        }
+        Ok(taps)
+    }
+
+    fn targets(
+        &self,
+        table: &str,
+        written: Vec<written::Target>,
+        every: Duration,
+        schemes: &[&str],
+    ) -> Result<Vec<Target>, Error> {
+        let mut targets: Vec<Target> = Vec::new();
+        for target in written {
+            let place = format!("[[{table}]] {}", target.name);
+            if target.name.is_empty() || target.name.contains(['/', '\\']) || target.name.starts_with('.') {
+                return Err(self.error(place, "a name is one word without `/`: it may name a file"));
+            }
+            if targets.iter().any(|known| known.name == target.name) {
+                return Err(self.error(place, "this name is taken: give each target one of its own"));
+            }
+            let scheme = target.url.split_once("://").map(|(scheme, _)| scheme);
+            if !schemes.is_empty() && !scheme.is_some_and(|scheme| schemes.contains(&scheme)) {
+                return Err(self.error(place, format!("url = `{}` does not begin with http://", target.url)));
+            }
+            targets.push(Target {
+                url: self.fill(&target.url),
+                every: self.duration(&format!("{place}: every"), target.every.as_deref(), every)?,
+                name: target.name,
+            });
+        }
+        Ok(targets)
+    }
+
+    fn until(&self, written: Option<written::Until>) -> Result<Option<Until>, Error> {
+        let Some(until) = written else {
+            return Ok(None);
+        };
+        let quiet = self.duration("until.quiet", until.quiet.as_deref(), Duration::from_secs(2))?;
+        Ok(Some(Until { sql: self.fill(&until.sql), quiet }))
+    }
+
+    fn injects(&self, written: Vec<written::Inject>, processes: &[Process]) -> Result<Vec<Inject>, Error> {
+        let mut injects = Vec::new();
+        for inject in written {
+            let place = format!("[[inject]] {}", inject.at);
+            let signal = inject.signal.trim_start_matches("SIG").to_ascii_uppercase();
+            if !SIGNALS.contains(&signal.as_str()) {
+                return Err(self.error(place, format!("signal `{signal}` is none of {}", SIGNALS.join(", "))));
+            }
+            if !processes.iter().any(|process| process.spec.name == inject.process) {
+                return Err(self.error(place, format!("there is no [[process]] named `{}`", inject.process)));
+            }
+            let at = self.duration(&format!("{place}: at"), Some(&inject.at), Duration::ZERO)?;
+            injects.push(Inject { at, signal, process: inject.process });
+        }
+        injects.sort_by_key(|inject| inject.at);
+        Ok(injects)
+    }
+
+    fn check_whole(&self, scenario: &Scenario) -> Result<(), Error> {
+        if scenario.publish.is_some() && scenario.stimulus.is_none() {
+            return Err(self.error("stimulus", "[publish] needs one: name the file that is published"));
+        }
+        if scenario.kind == Kind::Process && scenario.until.is_none() && scenario.publish.is_none() {
+            return Err(self.error("until", "nothing says when the run is over: add [until] with a query"));
+        }
+        Ok(())
+    }
+}
+
+/// `host:port` of an upstream URL.
+///
+/// # Errors
+/// One line that says what is wrong with it.
+pub fn upstream(url: &str) -> Result<String, String> {
+    let Some(rest) = url.strip_prefix("http://") else {
+        return Err(format!("upstream = `{url}`: this version relays to http:// only; put a TLS terminator in front"));
+    };
+    let authority = rest.trim_end_matches('/');
+    if authority.is_empty() || authority.contains(['/', '?', '@']) {
+        return Err(format!("upstream = `{url}`: give scheme, host and port only, as in http://127.0.0.1:3000"));
+    }
+    Ok(if authority.contains(':') { authority.to_owned() } else { format!("{authority}:80") })
+}

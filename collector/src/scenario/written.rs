@@ -1,0 +1,163 @@
+//! A scenario file, key by key, as it was written.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::Error;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "SCENARIO.md says what each key means")]
+pub struct File {
+    pub name: String,
+    pub kind: String,
+    pub spec: Option<String>,
+    pub stimulus: Option<String>,
+    pub limit: Option<String>,
+    #[serde(default)]
+    pub params: BTreeMap<String, toml::Value>,
+    #[serde(default, rename = "process")]
+    pub processes: Vec<Process>,
+    #[serde(default, rename = "tap")]
+    pub taps: Vec<Tap>,
+    #[serde(default, rename = "scrape")]
+    pub scrapes: Vec<Target>,
+    #[serde(default, rename = "probe")]
+    pub probes: Vec<Target>,
+    #[serde(default)]
+    pub media: Vec<Target>,
+    #[serde(default)]
+    pub paths: Vec<Target>,
+    #[serde(default, rename = "poll")]
+    pub polls: Vec<Target>,
+    pub publish: Option<Publish>,
+    pub until: Option<Until>,
+    #[serde(default, rename = "inject")]
+    pub injects: Vec<Inject>,
+}
+
+/// `[[process]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "SCENARIO.md says what each key means")]
+pub struct Process {
+    pub name: String,
+    pub command: Vec<String>,
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    pub dir: Option<String>,
+    pub ready: Option<String>,
+    pub ready_within: Option<String>,
+    pub version: Option<Version>,
+}
+
+/// `version = { command = [..] }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "SCENARIO.md says what each key means")]
+pub struct Version {
+    pub command: Vec<String>,
+}
+
+/// `[[tap]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "SCENARIO.md says what each key means")]
+pub struct Tap {
+    pub name: String,
+    pub listen: String,
+    pub upstream: String,
+}
+
+/// `[[scrape]]`, `[[probe]]`, `[[media]]`, `[[paths]]`, `[[poll]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "SCENARIO.md says what each key means")]
+pub struct Target {
+    pub name: String,
+    pub url: String,
+    pub every: Option<String>,
+}
+
+/// `[publish]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "SCENARIO.md says what each key means")]
+pub struct Publish {
+    pub url: String,
+}
+
+/// `[until]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "SCENARIO.md says what each key means")]
+pub struct Until {
+    pub sql: String,
+    pub quiet: Option<String>,
+}
+
+/// `[[inject]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "SCENARIO.md says what each key means")]
+pub struct Inject {
+    pub at: String,
+    pub signal: String,
+    pub process: String,
+}
+
+/// Parses the text of a scenario file.
+///
+/// # Errors
+/// [`Error::Syntax`] with line, column and, where a key is unknown, the one that was probably meant.
+pub fn parse(path: &Path, text: &str) -> Result<File, Error> {
+    toml::from_str(text).map_err(|error: toml::de::Error| {
+        let at = error.span().map_or(0, |span| span.start).min(text.len());
+        let before = &text[..at];
+        let line = before.matches('\n').count() + 1;
+        let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+        let problem = with_suggestion(error.message());
+        Error::Syntax { path: path.to_owned(), line, column, problem }
+    })
+}
+
+/// Adds "did you mean" to serde's "unknown field `x`, expected one of `a`, `b`".
+fn with_suggestion(message: &str) -> String {
+    let message = message.trim().replace('\n', " ");
+    let Some(rest) = message.strip_prefix("unknown field `") else {
+        return message;
+    };
+    let mut quoted = rest.split('`').step_by(2);
+    let unknown = quoted.next().unwrap_or_default().to_owned();
+    let known: Vec<&str> = rest.split('`').skip(2).step_by(2).collect();
+    let nearest = known.iter().max_by(|a, b| {
+        strsim::jaro_winkler(a, &unknown).total_cmp(&strsim::jaro_winkler(b, &unknown))
+    });
+    match nearest {
+        Some(near) if strsim::jaro_winkler(near, &unknown) > 0.75 => {
+            format!("unknown key `{unknown}`: did you mean `{near}`?")
+        }
+        _ => format!("unknown key `{unknown}`: known here are {}", known.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(text: &str) -> String {
+        parse(Path::new("s.toml"), text).map(|_| ()).expect_err("it is wrong").to_string()
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_place_and_remedy() {
+        let text = "name = 'x'\nkind = 'process'\n[[tap]]\nname = 'sio'\nlisten = ''\nupstrem = ''\n";
+        assert_eq!(problem(text), "s.toml:6:1: unknown key `upstrem`: did you mean `upstream`?");
+        assert!(problem("name = 'x'\nkind = 'process'\nzzz = 1").contains("unknown key `zzz`: known here are name, kind"));
+        assert!(problem("name = ").starts_with("s.toml:1:"));
+        assert!(problem("name = 'x'\nkind = 3").starts_with("s.toml:2:8: invalid type"));
+    }
+}

@@ -1,0 +1,63 @@
+//! What a person sees while a run is recorded: one living line on a terminal, a plain one every 5 s elsewhere.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio_util::sync::CancellationToken;
+
+use crate::intake::Clock;
+use crate::recorder::Progress;
+
+/// Shows the progress until the token is cancelled.
+pub async fn show(progress: impl Fn() -> Progress, clock: Clock, token: CancellationToken) {
+    let terminal = std::io::stderr().is_terminal();
+    let every = if terminal { Duration::from_millis(250) } else { Duration::from_secs(5) };
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+        bar.set_style(style);
+    }
+    let mut ticks = tokio::time::interval(every);
+    ticks.tick().await;
+    loop {
+        tokio::select! {
+            () = token.cancelled() => break,
+            _ = ticks.tick() => {
+                let line = line(&progress(), clock);
+                if terminal {
+                    bar.set_message(line);
+                    bar.tick();
+                } else {
+                    eprintln!("{line}");
+                }
+            }
+        }
+    }
+    bar.finish_and_clear();
+}
+
+fn line(progress: &Progress, clock: Clock) -> String {
+    let seconds = clock.now_ns() / 1_000_000_000;
+    let rows = |table: &str| progress.rows.get(table).copied().unwrap_or_default();
+    let events: Vec<String> = progress.events.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    let mut parts = vec![
+        format!("{:02}:{:02}", seconds / 60, seconds % 60),
+        if events.is_empty() { "no event yet".to_owned() } else { printable(&events.join(", ")) },
+        format!("{} scrapes", rows("scrapes")),
+        format!("{} media packets", rows("media_packets")),
+        format!("{:.1} MB", progress.journal_bytes as f64 / 1e6),
+        format!("lag {} ms", progress.lag_ns / 1_000_000),
+    ];
+    if progress.lost > 0 {
+        parts.push(format!("{} LOST", progress.lost));
+    }
+    if let Some(failure) = &progress.failure {
+        parts.push(format!("NOT RECORDING: {failure}"));
+    }
+    parts.join(" · ")
+}
+
+/// Names come from the wire; a terminal must not obey them.
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
+}

@@ -1,0 +1,207 @@
+//! A tap: the transparent proxy on one Socket.IO path.
+//!
+//! The relay forwards first and copies after; copies wait in a bounded [`queue`] for a decoder that runs on its own
+//! thread and turns them into rows. Traffic never waits for the recording: when the queue is full the copy is dropped,
+//! and the loss becomes a gap.
+
+mod decoder;
+mod queue;
+mod relay;
+mod rows;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use recording::Table;
+use recording::record::{ConnectionRow, Stat};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::intake::{Clock, Intake, Source};
+use crate::redact::Redactor;
+use crate::scenario;
+use queue::{Observed, Queue};
+
+/// The tables that a tap writes.
+pub const TABLES: [Table; 4] = [Table::Packets, Table::Connections, Table::Blobs, Table::Stats];
+
+/// How long connections get to end by themselves once the tap is told to stop.
+const DRAIN: Duration = Duration::from_millis(500);
+
+/// A tap that listens.
+pub struct Tap {
+    name: String,
+    upstream: String,
+    listener: TcpListener,
+    source: Source,
+    queue: Arc<Queue>,
+    decoder: std::thread::JoinHandle<()>,
+    delay: Arc<Delay>,
+}
+
+/// A tap that can't listen.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Its address is taken, or none of this machine's.
+    #[error("tap `{tap}` can't listen on {listen}{owner}")]
+    Listen {
+        /// The tap's name.
+        tap: String,
+        /// The address.
+        listen: SocketAddr,
+        /// Who has it, with a remedy.
+        owner: String,
+        /// The operating system's answer.
+        source: std::io::Error,
+    },
+}
+
+impl Tap {
+    /// Binds the tap's address and begins to decode. Connections are accepted from [`Tap::run`] on.
+    ///
+    /// # Errors
+    /// [`Error::Listen`].
+    pub async fn bind(tap: &scenario::Tap, intake: &Intake, redactor: Arc<Redactor>) -> Result<Tap, Error> {
+        let failed = |source: std::io::Error| {
+            let owner = compose::port_owner(tap.listen).map(|owner| format!(": {owner} has it; stop it or use another port"));
+            let (tap, listen) = (tap.name.clone(), tap.listen);
+            Error::Listen { tap, listen, owner: owner.unwrap_or_default(), source }
+        };
+        let listener = TcpListener::bind(tap.listen).await.map_err(failed)?;
+        let source = intake.source(&format!("tap:{}", tap.name), "tap", &TABLES);
+        let queue = Arc::new(Queue::default());
+        let decoder = decoder::spawn(tap.name.clone(), Arc::clone(&queue), source.clone(), redactor).map_err(failed)?;
+        let (name, upstream) = (tap.name.clone(), tap.upstream.clone());
+        Ok(Tap { name, upstream, listener, source, queue, decoder, delay: Arc::default() })
+    }
+
+    /// The address that it got, where port 0 was asked for.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Relays until the token is cancelled, then lets open connections end, and finishes decoding.
+    pub async fn run(self, token: CancellationToken) {
+        let tracker = TaskTracker::new();
+        self.source.live();
+        let mut every_second = tokio::time::interval(Duration::from_secs(1));
+        let mut connection = 0;
+        loop {
+            tokio::select! {
+                () = token.cancelled() => break,
+                _ = every_second.tick() => self.delay.report(&self.name, &self.source),
+                accepted = self.listener.accept() => match accepted {
+                    Ok((client, peer)) => {
+                        tracker.spawn(serve(self.link(connection), client, peer, token.child_token()));
+                        connection += 1;
+                    }
+                    // Out of file descriptors, most likely: it passes, and a busy loop would not help.
+                    Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                },
+            }
+        }
+        tracker.close();
+        tracker.wait().await;
+        self.delay.report(&self.name, &self.source);
+        self.queue.close();
+        if tokio::task::spawn_blocking(move || self.decoder.join().is_err()).await.unwrap_or(true) {
+            let now_ns = self.source.clock().now_ns();
+            self.source.gap(now_ns, now_ns, 0, "the decoder's thread died");
+        }
+        self.source.end();
+    }
+
+    fn link(&self, connection: i64) -> Link {
+        Link {
+            tap: self.name.clone(),
+            connection,
+            upstream: self.upstream.clone(),
+            clock: self.source.clock(),
+            queue: Arc::clone(&self.queue),
+            delay: Arc::clone(&self.delay),
+        }
+    }
+}
+
+/// What one connection's relay needs to know.
+struct Link {
+    tap: String,
+    connection: i64,
+    upstream: String,
+    clock: Clock,
+    queue: Arc<Queue>,
+    delay: Arc<Delay>,
+}
+
+impl Link {
+    fn note(&self, kind: &str, peer: SocketAddr, detail: serde_json::Value) {
+        let row = ConnectionRow {
+            tap: self.tap.clone(),
+            connection: self.connection,
+            kind: kind.to_owned(),
+            peer: Some(peer.to_string()),
+            detail: Some(detail.to_string()),
+            ..ConnectionRow::default()
+        };
+        self.queue.push(self.connection, Observed::Note { at_ns: self.clock.now_ns(), row });
+    }
+}
+
+async fn serve(link: Link, client: TcpStream, peer: SocketAddr, token: CancellationToken) {
+    let upstream = match TcpStream::connect(&link.upstream).await {
+        Ok(upstream) => upstream,
+        Err(error) => {
+            // The client sees what it would have seen without the tap: a connection that is reset, not one that hangs.
+            let reset = client.set_zero_linger().err().map(|error| error.to_string());
+            link.note("refused", peer, serde_json::json!({"error": error.to_string(), "linger": reset}));
+            return;
+        }
+    };
+    link.note("open", peer, serde_json::json!({"upstream": link.upstream}));
+    let ended = tokio::select! {
+        ended = relay::relay(&link, client, upstream) => ended,
+        () = async { token.cancelled().await; tokio::time::sleep(DRAIN).await } => relay::Ended::Stopped,
+    };
+    link.note(ended.kind(), peer, ended.detail());
+    link.queue.push(link.connection, Observed::Gone);
+}
+
+/// What the relay adds to the way of the bytes.
+#[derive(Default)]
+struct Delay {
+    longest_ns: AtomicI64,
+    chunks: AtomicI64,
+    bytes: AtomicI64,
+}
+
+impl Delay {
+    fn add(&self, took: Duration, bytes: usize) {
+        self.longest_ns.fetch_max(took.as_nanos() as i64, Ordering::Relaxed);
+        self.chunks.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as i64, Ordering::Relaxed);
+    }
+
+    fn report(&self, tap: &str, source: &Source) {
+        let numbers = [
+            ("relay/added_max_ns", self.longest_ns.swap(0, Ordering::Relaxed), "ns"),
+            ("relay/chunks", self.chunks.load(Ordering::Relaxed), "chunks"),
+            ("relay/bytes", self.bytes.load(Ordering::Relaxed), "bytes"),
+        ];
+        for (metric, value, unit) in numbers {
+            let stat = Stat {
+                source: "tap".to_owned(),
+                subject: tap.to_owned(),
+                metric: metric.to_owned(),
+                value: value as f64,
+                unit: unit.to_owned(),
+            };
+            source.put(source.clock().now_ns(), stat);
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The tap's decoder: one thread that feeds copied chunks to the decoders of [`crate::wire`] and records what comes out.
+//!
+//! A decoder that panics costs its own connection a gap and nothing else.
+
+use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::queue::{Lost, Observed, Queue};
+use super::rows::Rows;
+use crate::intake::Source;
+use crate::redact::Redactor;
+use crate::wire::{Connection, Direction, Item, Limits, Sessions};
+
+const DRAIN_EVERY: Duration = Duration::from_millis(5);
+
+pub(super) fn spawn(
+    tap: String,
+    queue: Arc<Queue>,
+    source: Source,
+    redactor: Arc<Redactor>,
+) -> std::io::Result<JoinHandle<()>> {
+    let mut decoder = Decoder {
+        rows: Rows { tap: tap.clone(), redactor },
+        source,
+        sessions: Sessions::new(Limits::default()),
+        connections: HashMap::new(),
+    };
+    std::thread::Builder::new().name(format!("tap-{tap}")).spawn(move || {
+        let mut items = VecDeque::new();
+        loop {
+            let closed = queue.drain(&mut items);
+            for (connection, observed) in items.drain(..) {
+                decoder.take(connection, observed);
+            }
+            if closed {
+                decoder.finish();
+                return;
+            }
+            std::thread::sleep(DRAIN_EVERY);
+        }
+    })
+}
+
+struct Decoder {
+    rows: Rows,
+    source: Source,
+    sessions: Sessions,
+    /// `None` once a connection's decoder has failed.
+    connections: HashMap<i64, Option<Connection>>,
+}
+
+impl Decoder {
+    fn take(&mut self, connection: i64, observed: Observed) {
+        match observed {
+            Observed::Note { at_ns, row } => self.source.put(at_ns, row),
+            Observed::Bytes { direction, at_ns, bytes } => self.decode(connection, at_ns, |decoder, sessions, out| {
+                decoder.feed(direction, at_ns, &bytes, sessions, &mut |item| out(item));
+            }),
+            Observed::HalfClose { direction, at_ns } => self.decode(connection, at_ns, |decoder, sessions, out| {
+                decoder.end(direction, at_ns, sessions, &mut |item| out(item));
+            }),
+            Observed::Lost(lost) => self.lose(connection, lost),
+            Observed::Gone => {
+                self.connections.remove(&connection);
+            }
+        }
+    }
+
+    fn lose(&mut self, connection: i64, lost: Lost) {
+        let reason = format!("the tap's queue was full: {} bytes of connection {connection}", lost.bytes);
+        self.source.gap(lost.from_ns, lost.to_ns, lost.chunks, &reason);
+        self.decode(connection, lost.to_ns, |decoder, sessions, out| {
+            decoder.gap(lost.direction, lost.to_ns, lost.bytes as u64, sessions, &mut |item| out(item));
+        });
+    }
+
+    fn decode(
+        &mut self,
+        connection: i64,
+        at_ns: i64,
+        step: impl FnOnce(&mut Connection, &mut Sessions, &mut dyn FnMut(Item)),
+    ) {
+        let known = self.connections.entry(connection).or_insert_with(|| Some(Connection::new(Limits::default())));
+        let Some(decoder) = known else {
+            return;
+        };
+        let mut items = Vec::new();
+        let stepped = catch_unwind(AssertUnwindSafe(|| step(decoder, &mut self.sessions, &mut |item| items.push(item))));
+        if stepped.is_err() {
+            *known = None;
+            self.source.gap(at_ns, at_ns, 1, &format!("the decoder of connection {connection} failed"));
+        }
+        self.record(connection, items);
+    }
+
+    fn record(&self, connection: i64, items: Vec<Item>) {
+        for item in items {
+            match item {
+                Item::Packet(packet) => {
+                    let (blobs, (at_ns, row)) = self.rows.packet(connection, *packet);
+                    for blob in blobs {
+                        self.source.put(at_ns, blob);
+                    }
+                    self.source.put(at_ns, row);
+                }
+                Item::Notice(notice) => {
+                    let (at_ns, row) = self.rows.notice(connection, notice);
+                    self.source.put(at_ns, row);
+                }
+                Item::Stopped { direction, at_ns, reason } => self.stopped(connection, direction, at_ns, &reason),
+            }
+        }
+    }
+
+    /// The recording ends: packets that still wait for their attachments come out as they are.
+    fn finish(&mut self) {
+        let mut items = Vec::new();
+        self.sessions.finish(&mut |item| items.push(item));
+        self.record(-1, items);
+    }
+
+    fn stopped(&self, connection: i64, direction: Direction, at_ns: i64, reason: &str) {
+        let reason = format!("connection {connection} can't be followed any further ({}): {reason}", direction.as_str());
+        self.source.gap(at_ns, at_ns, 1, &reason);
+    }
+}
