@@ -1,1 +1,29 @@
-//! Under construction.
+//! Starts and stops the system under test, as processes of this machine.
+//!
+//! In the order a run meets them: a [`ProcessSpec`] says what to start · [`Processes`] starts several in order, each
+//! in a process group of its own, and waits until each is ready · everything that happens to them, their output
+//! included, goes to one [`Sink`] as an [`Event`] · a [`Guard`] ends what would be left if this process were killed ·
+//! [`Processes::stop`] ends them in reverse order, whole groups, always. [`Process`] is one of them alone, for what
+//! is not part of the ordered set, such as the publisher. [`port_owner`] says who holds a port.
+//!
+//! This crate judges nothing and keeps no clock of the run: events are stamped by whoever receives them. A process
+//! that leaves its group (a daemon that calls `setsid`) is out of its reach.
+
+mod command;
+mod error;
+mod event;
+mod group;
+pub mod guard;
+mod lines;
+mod ports;
+mod process;
+mod processes;
+mod ready;
+
+pub use error::Error;
+pub use event::{Event, Happening, Sink, Stream};
+pub use group::Signal;
+pub use guard::Guard;
+pub use ports::port_owner;
+pub use process::{Ended, Process, ProcessSpec};
+pub use processes::Processes;
