@@ -1,8 +1,8 @@
 //! The decoders of the tap: bytes of a TCP connection in, packets and notices out.
 //!
 //! The order in which bytes meet the parts: [`Connection`] cuts the two directions of one TCP
-//! connection into HTTP/1.1 messages (`http`) and, after an upgrade, WebSocket messages
-//! (`websocket`); `engineio` takes the Engine.IO packets out of either; `socketio` reads the
+//! connection into HTTP/1.1 messages (`http`, bodies: `polling`) and, after an upgrade,
+//! WebSocket messages (`websocket`, `channel`); `engineio` takes the Engine.IO packets out of either; `socketio` reads the
 //! Socket.IO packet inside; `payload` lifts large values out of its arguments; [`Sessions`] joins
 //! packets with the attachments that follow them, whichever connection those arrive on.
 //!
@@ -13,12 +13,15 @@
 //! Names that need redaction (targets, headers, handshake payloads) leave here as they came.
 
 mod assembly;
+mod channel;
+mod compression;
 mod connection;
 mod engineio;
 mod exchange;
 mod http;
 mod media_type;
 mod payload;
+mod polling;
 mod session;
 mod socketio;
 #[cfg(test)]

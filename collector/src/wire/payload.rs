@@ -69,7 +69,11 @@ fn all<'a>(
     attachments: &[Value],
 ) -> Result<(), String> {
     // All of them are tried: what has arrived is shown although something else is missing.
-    values.fold(Ok(()), |sum, value| sum.and(attach(value, attachments)))
+    let mut result = Ok(());
+    for value in values {
+        result = result.and(attach(value, attachments));
+    }
+    result
 }
 
 fn is_placeholder(fields: &Map<String, Value>) -> bool {

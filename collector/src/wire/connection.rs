@@ -1,0 +1,427 @@
+//! One TCP connection: HTTP exchanges, then perhaps a WebSocket.
+//!
+//! The tap copies each direction on its own, so a response can be seen before its request and a
+//! client's first frame before the 101 that allows it. What can't be understood without the
+//! other direction is held until that has caught up.
+
+use std::collections::VecDeque;
+
+use super::channel::Channel;
+use super::exchange::{self, Exchange};
+use super::http::{self, Framing, Head, Start};
+use super::polling::Body;
+use super::websocket::{self, Step};
+use super::{Direction, Item, Limits, Packet, Sessions, Transport};
+
+/// Bytes that may be held while the other direction is behind, with the cost of each chunk.
+const HELD_BYTES: usize = 1 << 20;
+const CHUNK_BYTES: usize = 64;
+/// Requests that may wait for their responses.
+const EXCHANGES: usize = 256;
+
+const BOTH: [Direction; 2] = [Direction::Sent, Direction::Received];
+
+/// Where a connection's items go, and what it shares with others.
+pub(super) struct Sink<'a> {
+    pub sessions: &'a mut Sessions,
+    pub out: &'a mut dyn FnMut(Item),
+}
+
+impl Sink<'_> {
+    pub(super) fn packet(&mut self, packet: Packet) {
+        (self.out)(packet.into_item());
+    }
+}
+
+enum Stream {
+    Http(http::Reader),
+    WebSocket(Box<websocket::Reader>),
+    /// Another protocol after an upgrade or CONNECT: nothing to tell.
+    Opaque,
+    /// Ended, or not to be followed.
+    Done,
+}
+
+struct Half {
+    stream: Stream,
+    body: Option<Body>,
+    held: VecDeque<(i64, Vec<u8>)>,
+    held_bytes: usize,
+    ended_ns: Option<i64>,
+}
+
+impl Half {
+    fn new(direction: Direction) -> Half {
+        Half {
+            stream: Stream::Http(http::Reader::new(direction)),
+            body: None,
+            held: VecDeque::new(),
+            held_bytes: 0,
+            ended_ns: None,
+        }
+    }
+
+    fn is_http(&self) -> bool {
+        matches!(self.stream, Stream::Http(_))
+    }
+
+    fn is_between_messages(&self) -> bool {
+        matches!(&self.stream, Stream::Http(reader) if reader.is_idle())
+    }
+}
+
+/// Decodes one TCP connection through a tap.
+pub struct Connection {
+    limits: Limits,
+    sent: Half,
+    received: Half,
+    /// Requests without a response so far, oldest first.
+    exchanges: VecDeque<Exchange>,
+    channel: Option<Channel>,
+}
+
+impl Connection {
+    /// A connection that was just accepted.
+    pub fn new(limits: Limits) -> Connection {
+        Connection {
+            limits,
+            sent: Half::new(Direction::Sent),
+            received: Half::new(Direction::Received),
+            exchanges: VecDeque::new(),
+            channel: None,
+        }
+    }
+
+    /// Takes the bytes of one read, which went through at `at_ns`.
+    pub fn feed(
+        &mut self,
+        direction: Direction,
+        at_ns: i64,
+        bytes: &[u8],
+        sessions: &mut Sessions,
+        out: &mut impl FnMut(Item),
+    ) {
+        let mut sink = Sink { sessions, out };
+        let rest = match self.half(direction).held.is_empty() {
+            true => self.run(direction, at_ns, bytes, &mut sink),
+            false => bytes,
+        };
+        self.hold(direction, at_ns, rest, &mut sink);
+        self.release(&mut sink);
+    }
+
+    /// `lost_bytes` of one direction were not copied. Nothing after them can be told apart, so
+    /// the direction is [`Item::Stopped`]; both are, as long as requests and responses need each
+    /// other.
+    pub fn gap(
+        &mut self,
+        direction: Direction,
+        at_ns: i64,
+        lost_bytes: u64,
+        sessions: &mut Sessions,
+        out: &mut impl FnMut(Item),
+    ) {
+        let mut sink = Sink { sessions, out };
+        self.stop(direction, at_ns, &format!("{lost_bytes} bytes were lost"), &mut sink);
+        self.release(&mut sink);
+    }
+
+    /// One direction ended: no more bytes come from that side.
+    pub fn end(
+        &mut self,
+        direction: Direction,
+        at_ns: i64,
+        sessions: &mut Sessions,
+        out: &mut impl FnMut(Item),
+    ) {
+        self.half(direction).ended_ns = Some(at_ns);
+        self.release(&mut Sink { sessions, out });
+    }
+
+    fn half(&mut self, direction: Direction) -> &mut Half {
+        match direction {
+            Direction::Sent => &mut self.sent,
+            Direction::Received => &mut self.received,
+        }
+    }
+
+    /// Whether the next bytes mean nothing until the other direction has caught up.
+    fn is_blocked(&self, direction: Direction) -> bool {
+        match direction {
+            Direction::Sent => {
+                self.sent.is_between_messages()
+                    && self.received.is_http()
+                    && self.received.ended_ns.is_none()
+                    && self.exchanges.iter().any(|exchange| exchange.wants_upgrade)
+            }
+            Direction::Received => {
+                self.received.is_between_messages()
+                    && self.received.ended_ns.is_none()
+                    && self.sent.is_http()
+                    && self.exchanges.is_empty()
+            }
+        }
+    }
+
+    /// Decodes until the input is used up or blocked; what is left comes back.
+    fn run<'a>(
+        &mut self,
+        direction: Direction,
+        at_ns: i64,
+        mut input: &'a [u8],
+        sink: &mut Sink<'_>,
+    ) -> &'a [u8] {
+        while !self.is_blocked(direction) {
+            if !self.advance(direction, at_ns, &mut input, sink) {
+                return &[];
+            }
+        }
+        input
+    }
+
+    fn hold(&mut self, direction: Direction, at_ns: i64, bytes: &[u8], sink: &mut Sink<'_>) {
+        if bytes.is_empty() {
+            return;
+        }
+        let half = self.half(direction);
+        half.held.push_back((at_ns, bytes.to_vec()));
+        half.held_bytes += bytes.len() + CHUNK_BYTES;
+        if half.held_bytes > HELD_BYTES {
+            let reason = "the other direction is too far behind";
+            self.stop(direction, at_ns, reason, sink);
+        }
+    }
+
+    /// Decodes what was held, as far as it is blocked no longer.
+    fn release(&mut self, sink: &mut Sink<'_>) {
+        let mut is_moving = true;
+        while std::mem::take(&mut is_moving) {
+            for direction in BOTH {
+                while !self.is_blocked(direction)
+                    && let Some((at_ns, bytes)) = self.half(direction).held.pop_front()
+                {
+                    self.half(direction).held_bytes -= bytes.len() + CHUNK_BYTES;
+                    let rest = self.run(direction, at_ns, &bytes, sink).to_vec();
+                    if !rest.is_empty() {
+                        self.half(direction).held_bytes += rest.len() + CHUNK_BYTES;
+                        self.half(direction).held.push_front((at_ns, rest));
+                    }
+                    is_moving = true;
+                }
+                let half = self.half(direction);
+                if half.held.is_empty()
+                    && let Some(at_ns) = half.ended_ns.take()
+                {
+                    self.close(direction, at_ns, sink);
+                    is_moving = true;
+                }
+            }
+        }
+    }
+
+    /// One step of one direction; false where it needs more input.
+    fn advance(
+        &mut self,
+        direction: Direction,
+        at_ns: i64,
+        input: &mut &[u8],
+        sink: &mut Sink<'_>,
+    ) -> bool {
+        match &mut self.half(direction).stream {
+            Stream::Http(reader) => match reader.next(input) {
+                Some(step) => self.http(direction, at_ns, step, sink),
+                None => return false,
+            },
+            Stream::WebSocket(reader) => match reader.next(input, at_ns) {
+                Some(step) => self.websocket(direction, at_ns, step, sink),
+                None => return false,
+            },
+            Stream::Opaque | Stream::Done => return false,
+        }
+        true
+    }
+
+    fn http(
+        &mut self,
+        direction: Direction,
+        at_ns: i64,
+        step: http::Step<'_>,
+        sink: &mut Sink<'_>,
+    ) {
+        match step {
+            http::Step::Head(head) => {
+                let framing = match &head.start {
+                    Start::Request { method, target } => {
+                        let exchange = Exchange::new(method, target, &head);
+                        self.request(&head, exchange, at_ns, sink)
+                    }
+                    Start::Response { status, .. } => self.response(&head, *status, at_ns, sink),
+                };
+                match (framing, &mut self.half(direction).stream) {
+                    (Ok(framing), Stream::Http(reader)) => reader.body(framing),
+                    (Ok(_), _) => {}
+                    (Err(problem), _) => self.fail(direction, at_ns, &problem, &[], sink),
+                }
+            }
+            http::Step::Body(bytes) => {
+                if let Some(body) = &mut self.half(direction).body {
+                    body.push(bytes, at_ns);
+                }
+            }
+            http::Step::End => {
+                if let Some(body) = self.half(direction).body.take() {
+                    body.finish(&self.limits, sink);
+                }
+            }
+            http::Step::Broken(problem, raw) => self.fail(direction, at_ns, &problem, &raw, sink),
+        }
+    }
+
+    fn request(
+        &mut self,
+        head: &Head,
+        exchange: Exchange,
+        at_ns: i64,
+        sink: &mut Sink<'_>,
+    ) -> Result<Framing, String> {
+        (sink.out)(Item::Notice(exchange::notice(head, Some(&exchange), at_ns)));
+        if self.exchanges.len() >= EXCHANGES {
+            return Err(format!("more than {EXCHANGES} requests without a response"));
+        }
+        let framing = head.request_framing()?;
+        self.sent.body = Body::new(head, &exchange, at_ns, self.limits.message_bytes);
+        self.exchanges.push_back(exchange);
+        Ok(framing)
+    }
+
+    fn response(
+        &mut self,
+        head: &Head,
+        status: u16,
+        at_ns: i64,
+        sink: &mut Sink<'_>,
+    ) -> Result<Framing, String> {
+        let is_interim = (100..200).contains(&status) && status != 101;
+        let exchange = match is_interim {
+            true => self.exchanges.front().cloned(),
+            false => self.exchanges.pop_front(),
+        };
+        (sink.out)(Item::Notice(exchange::notice(head, exchange.as_ref(), at_ns)));
+        let method = exchange.as_ref().map_or("", |exchange| exchange.method.as_str());
+        let framing = head.response_framing(method, status)?;
+        if status == 101 {
+            self.upgrade(head, exchange);
+        } else if method == "CONNECT" && (200..300).contains(&status) {
+            self.switch(|_| Stream::Opaque);
+        } else if let Some(exchange) = exchange.filter(|_| !is_interim) {
+            let limit = self.limits.message_bytes;
+            self.received.body = Body::new(head, &exchange, at_ns, limit);
+        }
+        Ok(framing)
+    }
+
+    fn upgrade(&mut self, head: &Head, exchange: Option<Exchange>) {
+        if !head.lists("upgrade", "websocket") {
+            return self.switch(|_| Stream::Opaque);
+        }
+        self.channel = Some(Channel::new(exchange.and_then(|exchange| exchange.peer)));
+        let limit = self.limits.message_bytes;
+        self.switch(|direction| {
+            let deflate = exchange::deflate(head, direction);
+            Stream::WebSocket(Box::new(websocket::Reader::new(direction, limit, deflate)))
+        });
+    }
+
+    /// Both directions speak another protocol from here.
+    fn switch(&mut self, stream: impl Fn(Direction) -> Stream) {
+        for direction in BOTH {
+            if self.half(direction).is_http() {
+                self.half(direction).stream = stream(direction);
+            }
+        }
+    }
+
+    fn websocket(
+        &mut self,
+        direction: Direction,
+        at_ns: i64,
+        step: Step,
+        sink: &mut Sink<'_>,
+    ) {
+        let broken = match &step {
+            Step::Broken(problem, _) => Some(problem.clone()),
+            _ => None,
+        };
+        if let Some(channel) = &mut self.channel {
+            channel.take(direction, at_ns, step, sink);
+        }
+        if let Some(problem) = broken {
+            self.stop(direction, at_ns, &problem, sink);
+        }
+    }
+
+    /// What should have been HTTP is not.
+    fn fail(
+        &mut self,
+        direction: Direction,
+        at_ns: i64,
+        problem: &str,
+        raw: &[u8],
+        sink: &mut Sink<'_>,
+    ) {
+        let packet = Packet::new(direction, Transport::Polling, at_ns, at_ns);
+        sink.packet(packet.with_problem(problem, raw));
+        self.stop(direction, at_ns, problem, sink);
+    }
+
+    /// Ends the decoding of a direction, and of the other one where that needs this one.
+    fn stop(&mut self, direction: Direction, at_ns: i64, reason: &str, sink: &mut Sink<'_>) {
+        let is_http = self.half(direction).is_http();
+        for each in BOTH {
+            let is_meant = each == direction || is_http && self.half(each).is_http();
+            if !is_meant || matches!(self.half(each).stream, Stream::Opaque | Stream::Done) {
+                continue;
+            }
+            let ended_ns = self.half(each).ended_ns;
+            *self.half(each) = Half {
+                stream: Stream::Done,
+                ended_ns,
+                ..Half::new(each)
+            };
+            (sink.out)(Item::Stopped {
+                direction: each,
+                at_ns,
+                reason: reason.to_owned(),
+            });
+            if let Some(channel) = &self.channel {
+                channel.end(each, sink);
+            }
+        }
+    }
+
+    /// No more bytes come from this side, and all of them were decoded.
+    fn close(&mut self, direction: Direction, at_ns: i64, sink: &mut Sink<'_>) {
+        let half = self.half(direction);
+        let body = half.body.take();
+        match std::mem::replace(&mut half.stream, Stream::Done) {
+            Stream::Http(mut reader) => match (reader.end(), body) {
+                (Some(http::Step::End), Some(body)) => body.finish(&self.limits, sink),
+                (Some(http::Step::Broken(problem, _)), Some(body)) => body.cut_off(problem, sink),
+                (Some(http::Step::Broken(problem, raw)), None) if !raw.is_empty() => {
+                    let packet = Packet::new(direction, Transport::Polling, at_ns, at_ns);
+                    sink.packet(packet.with_problem(problem, &raw));
+                }
+                _ => {}
+            },
+            Stream::WebSocket(mut reader) => {
+                if let Some(channel) = &mut self.channel {
+                    if let Some(step) = reader.end() {
+                        channel.take(direction, at_ns, step, sink);
+                    }
+                    channel.end(direction, sink);
+                }
+            }
+            Stream::Opaque | Stream::Done => {}
+        }
+    }
+}
