@@ -7,7 +7,6 @@
 //! with the quoted UTF-8 names that both formats gained later.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 mod line;
 mod openmetrics;
@@ -282,7 +281,7 @@ fn push_json(json: &mut String, value: &str) {
                 '\u{8}' => json.push_str("\\b"),
                 '\u{c}' => json.push_str("\\f"),
                 other if other < '\u{20}' => {
-                    write!(json, "\\u{:04x}", u32::from(other)).expect("a String can always be written to");
+                    json.push_str(&format!("\\u{:04x}", u32::from(other)));
                 }
                 other => json.push(other),
             }
