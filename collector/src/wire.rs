@@ -46,6 +46,13 @@ pub enum Direction {
 }
 
 impl Direction {
+    fn other(self) -> Direction {
+        match self {
+            Direction::Sent => Direction::Received,
+            Direction::Received => Direction::Sent,
+        }
+    }
+
     /// The name in the tables.
     pub fn as_str(self) -> &'static str {
         match self {

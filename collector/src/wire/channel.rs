@@ -34,9 +34,15 @@ impl Channel {
     ) {
         match step {
             Step::Message(message) => self.message(direction, at_ns, message, sink),
-            Step::Ping(payload) => self.notice(direction, at_ns, NoticeKind::WsPing, &payload, sink),
-            Step::Pong(payload) => self.notice(direction, at_ns, NoticeKind::WsPong, &payload, sink),
-            Step::Close(payload) => self.notice(direction, at_ns, NoticeKind::Close, &payload, sink),
+            Step::Ping(payload) => {
+                self.notice(direction, at_ns, NoticeKind::WsPing, &payload, sink)
+            }
+            Step::Pong(payload) => {
+                self.notice(direction, at_ns, NoticeKind::WsPong, &payload, sink)
+            }
+            Step::Close(payload) => {
+                self.notice(direction, at_ns, NoticeKind::Close, &payload, sink)
+            }
             Step::Broken(problem, raw) => {
                 let mut packet = Packet::new(direction, Transport::WebSocket, at_ns, at_ns);
                 packet.sid = self.sid();
@@ -57,13 +63,7 @@ impl Channel {
         self.peer.as_ref()?.sid.clone()
     }
 
-    fn message(
-        &mut self,
-        direction: Direction,
-        at_ns: i64,
-        message: Message,
-        sink: &mut Sink<'_>,
-    ) {
+    fn message(&mut self, direction: Direction, at_ns: i64, message: Message, sink: &mut Sink<'_>) {
         let Some(peer) = &mut self.peer else {
             return;
         };
@@ -80,9 +80,14 @@ impl Channel {
             false => engineio::binary(peer.revision, raw),
         };
         self.carries |= read.as_ref().is_ok_and(|read| {
-            matches!(read.kind, EngineType::Open | EngineType::Message | EngineType::Upgrade)
+            matches!(
+                read.kind,
+                EngineType::Open | EngineType::Message | EngineType::Upgrade
+            )
         });
-        let announced = sink.sessions.accept(packet, peer.revision, raw, read, &mut *sink.out);
+        let announced = sink
+            .sessions
+            .accept(packet, peer.revision, raw, read, &mut *sink.out);
         peer.sid = announced.or(peer.sid.take());
     }
 

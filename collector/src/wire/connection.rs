@@ -48,6 +48,8 @@ struct Half {
     held: VecDeque<(i64, Vec<u8>)>,
     held_bytes: usize,
     ended_ns: Option<i64>,
+    /// A chunk of it is being decoded: held ones must wait behind it.
+    is_running: bool,
 }
 
 impl Half {
@@ -58,6 +60,7 @@ impl Half {
             held: VecDeque::new(),
             held_bytes: 0,
             ended_ns: None,
+            is_running: false,
         }
     }
 
@@ -107,7 +110,6 @@ impl Connection {
             false => bytes,
         };
         self.hold(direction, at_ns, rest, &mut sink);
-        self.release(&mut sink);
     }
 
     /// `lost_bytes` of one direction were not copied. Nothing after them can be told apart, so
@@ -122,8 +124,12 @@ impl Connection {
         out: &mut impl FnMut(Item),
     ) {
         let mut sink = Sink { sessions, out };
-        self.stop(direction, at_ns, &format!("{lost_bytes} bytes were lost"), &mut sink);
-        self.release(&mut sink);
+        self.stop(
+            direction,
+            at_ns,
+            &format!("{lost_bytes} bytes were lost"),
+            &mut sink,
+        );
     }
 
     /// One direction ended: no more bytes come from that side.
@@ -134,8 +140,10 @@ impl Connection {
         sessions: &mut Sessions,
         out: &mut impl FnMut(Item),
     ) {
+        let mut sink = Sink { sessions, out };
         self.half(direction).ended_ns = Some(at_ns);
-        self.release(&mut Sink { sessions, out });
+        self.drain(direction, &mut sink);
+        self.drain(direction.other(), &mut sink);
     }
 
     fn half(&mut self, direction: Direction) -> &mut Half {
@@ -163,7 +171,9 @@ impl Connection {
         }
     }
 
-    /// Decodes until the input is used up or blocked; what is left comes back.
+    /// Decodes until the input is used up or blocked; what is left comes back. What was held of
+    /// the other direction goes on as soon as a step allows it, so that the order of items does
+    /// not depend on where chunks end.
     fn run<'a>(
         &mut self,
         direction: Direction,
@@ -171,11 +181,16 @@ impl Connection {
         mut input: &'a [u8],
         sink: &mut Sink<'_>,
     ) -> &'a [u8] {
+        self.half(direction).is_running = true;
         while !self.is_blocked(direction) {
-            if !self.advance(direction, at_ns, &mut input, sink) {
-                return &[];
+            let has_moved = self.advance(direction, at_ns, &mut input, sink);
+            self.drain(direction.other(), sink);
+            if !has_moved {
+                input = &[];
+                break;
             }
         }
+        self.half(direction).is_running = false;
         input
     }
 
@@ -192,29 +207,22 @@ impl Connection {
         }
     }
 
-    /// Decodes what was held, as far as it is blocked no longer.
-    fn release(&mut self, sink: &mut Sink<'_>) {
-        let mut is_moving = true;
-        while std::mem::take(&mut is_moving) {
-            for direction in BOTH {
-                while !self.is_blocked(direction)
-                    && let Some((at_ns, bytes)) = self.half(direction).held.pop_front()
-                {
-                    self.half(direction).held_bytes -= bytes.len() + CHUNK_BYTES;
-                    let rest = self.run(direction, at_ns, &bytes, sink).to_vec();
-                    if !rest.is_empty() {
-                        self.half(direction).held_bytes += rest.len() + CHUNK_BYTES;
-                        self.half(direction).held.push_front((at_ns, rest));
-                    }
-                    is_moving = true;
+    /// Decodes what was held of a direction, as far as it is blocked no longer, and its end.
+    fn drain(&mut self, direction: Direction, sink: &mut Sink<'_>) {
+        while !self.half(direction).is_running && !self.is_blocked(direction) {
+            let half = self.half(direction);
+            if let Some((at_ns, bytes)) = half.held.pop_front() {
+                half.held_bytes -= bytes.len() + CHUNK_BYTES;
+                let rest = self.run(direction, at_ns, &bytes, sink);
+                if !rest.is_empty() {
+                    let half = self.half(direction);
+                    half.held_bytes += rest.len() + CHUNK_BYTES;
+                    half.held.push_front((at_ns, rest.to_vec()));
                 }
-                let half = self.half(direction);
-                if half.held.is_empty()
-                    && let Some(at_ns) = half.ended_ns.take()
-                {
-                    self.close(direction, at_ns, sink);
-                    is_moving = true;
-                }
+            } else if let Some(at_ns) = half.ended_ns.take() {
+                self.close(direction, at_ns, sink);
+            } else {
+                break;
             }
         }
     }
@@ -306,8 +314,14 @@ impl Connection {
             true => self.exchanges.front().cloned(),
             false => self.exchanges.pop_front(),
         };
-        (sink.out)(Item::Notice(exchange::notice(head, exchange.as_ref(), at_ns)));
-        let method = exchange.as_ref().map_or("", |exchange| exchange.method.as_str());
+        (sink.out)(Item::Notice(exchange::notice(
+            head,
+            exchange.as_ref(),
+            at_ns,
+        )));
+        let method = exchange
+            .as_ref()
+            .map_or("", |exchange| exchange.method.as_str());
         let framing = head.response_framing(method, status)?;
         if status == 101 {
             self.upgrade(head, exchange);
@@ -341,13 +355,7 @@ impl Connection {
         }
     }
 
-    fn websocket(
-        &mut self,
-        direction: Direction,
-        at_ns: i64,
-        step: Step,
-        sink: &mut Sink<'_>,
-    ) {
+    fn websocket(&mut self, direction: Direction, at_ns: i64, step: Step, sink: &mut Sink<'_>) {
         let broken = match &step {
             Step::Broken(problem, _) => Some(problem.clone()),
             _ => None,
@@ -382,12 +390,11 @@ impl Connection {
             if !is_meant || matches!(self.half(each).stream, Stream::Opaque | Stream::Done) {
                 continue;
             }
-            let ended_ns = self.half(each).ended_ns;
-            *self.half(each) = Half {
-                stream: Stream::Done,
-                ended_ns,
-                ..Half::new(each)
-            };
+            let half = self.half(each);
+            half.stream = Stream::Done;
+            half.body = None;
+            half.held.clear();
+            half.held_bytes = 0;
             (sink.out)(Item::Stopped {
                 direction: each,
                 at_ns,

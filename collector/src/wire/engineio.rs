@@ -124,9 +124,15 @@ impl<'a> Payload<'a> {
 
     /// `length:packet`, the length counted in UTF-16 units.
     fn counted(&mut self) -> Result<Part<'a>, String> {
-        let digits = self.rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let digits = self
+            .rest
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
         let (length, rest) = self.rest.split_at(digits);
-        let units = std::str::from_utf8(length).ok().and_then(|text| text.parse().ok());
+        let units = std::str::from_utf8(length)
+            .ok()
+            .and_then(|text| text.parse().ok());
         let (Some(units), Some((b':', rest))) = (units, rest.split_first()) else {
             return Err("a polling body without a packet's length".to_owned());
         };
@@ -148,7 +154,9 @@ impl<'a> Payload<'a> {
         let Some((0xff, rest)) = self.rest[1 + count..].split_first() else {
             return Err("a polling body without a packet's length".to_owned());
         };
-        let raw = rest.get(..units).ok_or("a polling body shorter than its packet")?;
+        let raw = rest
+            .get(..units)
+            .ok_or("a polling body shorter than its packet")?;
         let packet = match self.rest[0] {
             0 => text(self.revision, raw),
             _ => binary(self.revision, raw),

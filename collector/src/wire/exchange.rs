@@ -21,7 +21,11 @@ impl Peer {
         let (_, query) = target.split_once('?')?;
         let query = query.split_once('#').map_or(query, |(query, _)| query);
         let pairs = || query.split('&').filter_map(|pair| pair.split_once('='));
-        let value = |name| pairs().find(|(have, _)| *have == name).map(|(_, value)| value);
+        let value = |name| {
+            pairs()
+                .find(|(have, _)| *have == name)
+                .map(|(_, value)| value)
+        };
         let protocol = value("EIO");
         let transport = value("transport");
         if protocol.is_none() && !matches!(transport, Some("polling" | "websocket")) {
@@ -78,7 +82,10 @@ pub(super) fn notice(head: &Head, exchange: Option<&Exchange>, at_ns: i64) -> No
             (Direction::Received, kind, Some(i64::from(*status)))
         }
     };
-    let headers = head.headers.iter().map(|(name, value)| (name.clone(), value.as_str().into()));
+    let headers = head
+        .headers
+        .iter()
+        .map(|(name, value)| (name.clone(), value.as_str().into()));
     detail.insert("headers".to_owned(), Value::Object(headers.collect()));
     if kind == NoticeKind::Upgrade {
         detail.insert("compression".to_owned(), compression(head));
@@ -119,7 +126,9 @@ fn compression(head: &Head) -> Value {
     for (name, value) in parameters {
         let value = match value {
             "" => Value::Bool(true),
-            value => value.parse::<i64>().map_or_else(|_| Value::from(value), Value::from),
+            value => value
+                .parse::<i64>()
+                .map_or_else(|_| Value::from(value), Value::from),
         };
         detail.insert(name.to_owned(), value);
     }

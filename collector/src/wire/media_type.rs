@@ -15,10 +15,16 @@ const MAGIC: [(usize, &[u8], &str); 10] = [
     (0, b"%PDF-", "application/pdf"),
 ];
 
+/// How far control characters are looked for.
+const TEXT_BYTES: usize = 4096;
+
 /// The media type of `bytes`; `application/octet-stream` where nothing fits.
 pub(super) fn sniff(bytes: &[u8]) -> &'static str {
     for (offset, magic, name) in MAGIC {
-        if bytes.get(offset..).is_some_and(|rest| rest.starts_with(magic)) {
+        if bytes
+            .get(offset..)
+            .is_some_and(|rest| rest.starts_with(magic))
+        {
             return name;
         }
     }
@@ -57,13 +63,18 @@ fn is_mpeg_audio(bytes: &[u8]) -> bool {
 
 fn sniff_text(bytes: &[u8]) -> &'static str {
     match std::str::from_utf8(bytes) {
-        Ok(text) if text.contains('\0') => "application/octet-stream",
+        Ok(text) if text.bytes().take(TEXT_BYTES).any(is_control) => "application/octet-stream",
         Ok(text) if text.trim_start().starts_with(['{', '[']) && is_json(text) => {
             "application/json"
         }
         Ok(_) => "text/plain",
         Err(_) => "application/octet-stream",
     }
+}
+
+/// Small numbers are valid UTF-8, too.
+fn is_control(byte: u8) -> bool {
+    byte.is_ascii_control() && !byte.is_ascii_whitespace() && byte != b'\x1b'
 }
 
 fn is_json(text: &str) -> bool {

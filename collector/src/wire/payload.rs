@@ -26,9 +26,9 @@ pub(super) fn parse(text: &str, max_values: usize) -> Result<(Value, Vec<Blob>),
     let value = lifter.deserialize(&mut json);
     match value.and_then(|value| json.end().map(|()| value)) {
         Ok(value) => Ok((value, lifter.blobs)),
-        Err(_) if lifter.values_left == 0 => {
-            Err(format!("budget: the JSON has more than {max_values} values"))
-        }
+        Err(_) if lifter.values_left == 0 => Err(format!(
+            "budget: the JSON has more than {max_values} values"
+        )),
         Err(error) => Err(format!("not JSON: {error}")),
     }
 }
@@ -86,7 +86,10 @@ fn hex(bytes: &[u8]) -> String {
 
 /// A peer's key must not look like one of ours.
 fn escape(mut key: String) -> String {
-    if key.strip_suffix("$blob").is_some_and(|rest| rest.bytes().all(|b| b == b'$')) {
+    if key
+        .strip_suffix("$blob")
+        .is_some_and(|rest| rest.bytes().all(|b| b == b'$'))
+    {
         key.insert(0, '$');
     }
     key

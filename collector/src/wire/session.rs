@@ -50,7 +50,12 @@ impl Sessions {
     pub fn finish(&mut self, out: &mut impl FnMut(Item)) {
         while let Some((key, _)) = self.waiting.first_key_value() {
             let (sid, direction) = key.clone();
-            self.abandon(&sid, direction, "the recording ended before its attachments", out);
+            self.abandon(
+                &sid,
+                direction,
+                "the recording ended before its attachments",
+                out,
+            );
         }
     }
 
@@ -154,7 +159,9 @@ impl Sessions {
 
     fn wait(&mut self, packet: Packet, expected: u64, raw: &[u8], out: &mut dyn FnMut(Item)) {
         let Some(sid) = packet.sid.clone() else {
-            out(packet.with_problem("attachments without a session", raw).into_item());
+            out(packet
+                .with_problem("attachments without a session", raw)
+                .into_item());
             return;
         };
         let mut waiting = Waiting {
@@ -169,7 +176,8 @@ impl Sessions {
         let room = self.limits.waiting_bytes - self.held_bytes;
         waiting.hold(raw.len() + ENTRY_BYTES, room, self.limits.message_bytes);
         self.held_bytes += waiting.held_bytes;
-        self.waiting.insert((sid, waiting.packet.direction), waiting);
+        self.waiting
+            .insert((sid, waiting.packet.direction), waiting);
     }
 
     fn attachment(&mut self, packet: Packet, bytes: &[u8], out: &mut dyn FnMut(Item)) {

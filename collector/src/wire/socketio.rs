@@ -33,7 +33,9 @@ pub(super) fn read(
     }
     let (digits, data) = split_digits(rest);
     if !digits.is_empty() {
-        let id = digits.parse().map_err(|_| "an ack id of more than 63 bits")?;
+        let id = digits
+            .parse()
+            .map_err(|_| "an ack id of more than 63 bits")?;
         packet.ack_id = Some(id);
     }
     if let Some(query) = query.filter(|_| data.is_empty()) {
@@ -72,9 +74,12 @@ fn namespace(rest: &str) -> (Option<String>, &str) {
 
 /// What an old client says when it connects to a namespace, where newer ones send an object.
 fn query_object(query: &str) -> Value {
-    let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    let fields: Map<String, Value> =
-        pairs.map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
+    let pairs = query
+        .split('&')
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let fields: Map<String, Value> = pairs
+        .map(|(name, value)| (name.to_owned(), Value::from(value)))
+        .collect();
     Value::Object(fields)
 }
 

@@ -68,7 +68,10 @@ fn line(item: &Item) -> String {
             direction, reason, ..
         } => format!("{} stopped: {reason}", direction.as_str()),
         Item::Notice(notice) => {
-            let mut words = vec![notice.direction.as_str().to_owned(), notice.kind.as_str().to_owned()];
+            let mut words = vec![
+                notice.direction.as_str().to_owned(),
+                notice.kind.as_str().to_owned(),
+            ];
             words.extend(notice.sid.as_ref().map(|sid| format!("sid={sid}")));
             words.extend(notice.status.map(|status| status.to_string()));
             words.extend(notice.close_code.map(|code| code.to_string()));
@@ -84,7 +87,10 @@ fn line(item: &Item) -> String {
 }
 
 fn packet_line(packet: &Packet) -> String {
-    let mut words = vec![packet.direction.as_str().to_owned(), packet.transport.as_str().to_owned()];
+    let mut words = vec![
+        packet.direction.as_str().to_owned(),
+        packet.transport.as_str().to_owned(),
+    ];
     words.extend(packet.sid.as_ref().map(|sid| format!("sid={sid}")));
     words.extend(packet.engine_type.map(|kind| kind.as_str().to_owned()));
     words.extend(packet.packet_type.map(|kind| kind.as_str().to_owned()));
@@ -92,11 +98,24 @@ fn packet_line(packet: &Packet) -> String {
     words.extend(packet.ack_id.map(|id| format!("ack={id}")));
     words.extend(packet.event.as_ref().map(|event| format!("{event:?}")));
     words.extend(packet.args.as_ref().map(Value::to_string));
-    words.extend(packet.blobs.iter().map(|blob| format!("{}x{}", blob.media_type, blob.bytes.len())));
+    words.extend(
+        packet
+            .blobs
+            .iter()
+            .map(|blob| format!("{}x{}", blob.media_type, blob.bytes.len())),
+    );
     words.push(format!("{}B", packet.wire_bytes));
     words.extend(packet.compressed.then(|| "compressed".to_owned()));
-    words.extend(packet.problem.as_ref().map(|problem| format!("problem: {problem}")));
-    let raw = packet.raw.as_deref().map(|raw| String::from_utf8_lossy(raw).into_owned());
+    words.extend(
+        packet
+            .problem
+            .as_ref()
+            .map(|problem| format!("problem: {problem}")),
+    );
+    let raw = packet
+        .raw
+        .as_deref()
+        .map(|raw| String::from_utf8_lossy(raw).into_owned());
     words.extend(raw.map(|raw| format!("raw: {raw:?}")));
     words.join(" ")
 }
@@ -133,7 +152,12 @@ fn frame(direction: Direction, first: u8, payload: &[u8]) -> Burst {
     if is_masked {
         let mask = [0x11, 0xa7, 0x03, 0xfe];
         bytes.extend(mask);
-        bytes.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+        bytes.extend(
+            payload
+                .iter()
+                .zip(mask.iter().cycle())
+                .map(|(byte, mask)| byte ^ mask),
+        );
     } else {
         bytes.extend(payload);
     }

@@ -303,7 +303,9 @@ fn parse_header(header: &[u8]) -> Result<Frame, String> {
         mask,
         length: match extended {
             [] => u64::from(second & 0x7f),
-            bytes => bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+            bytes => bytes
+                .iter()
+                .fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
         },
         done: 0,
     };
