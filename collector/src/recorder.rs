@@ -72,9 +72,10 @@ impl Recorder {
         Ok(Recorder { thread, progress, failed })
     }
 
-    /// What has been recorded so far.
-    pub fn progress(&self) -> Progress {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Tells what has been recorded so far, for as long as it is kept.
+    pub fn progress_handle(&self) -> impl Fn() -> Progress + Send + Sync + use<> {
+        let progress = Arc::clone(&self.progress);
+        move || progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Is cancelled when recording had to end before the run did.

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use compose::ProcessSpec;
 
+pub use duration::parse as duration;
 pub use resolve::{local_address, upstream};
 
 /// A scenario that can be run.
@@ -126,8 +127,8 @@ pub struct Until {
 pub struct Inject {
     /// Time since the stimulus began to be published (since the run's start where nothing is published).
     pub at: Duration,
-    /// The signal, as in `KILL`.
-    pub signal: String,
+    /// The signal.
+    pub signal: compose::Signal,
     /// The process whose group gets it.
     pub process: String,
 }
@@ -168,14 +169,15 @@ pub enum Error {
 }
 
 impl Scenario {
-    /// Reads a scenario for one run on the given stream.
+    /// Reads a scenario for one run; `stream` makes the run's stream name from the scenario's name.
     ///
     /// # Errors
     /// [`Error`]: one line that says where and what to do.
-    pub fn read(path: &Path, stream: &str) -> Result<Scenario, Error> {
+    pub fn read(path: &Path, stream: impl FnOnce(&str) -> String) -> Result<Scenario, Error> {
         let text = std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
         let written = written::parse(path, &text)?;
-        resolve::resolve(path, text, written, stream)
+        let stream = stream(&written.name);
+        resolve::resolve(path, text, written, &stream)
     }
 
     /// A scenario of one tap and nothing else.

@@ -5,14 +5,11 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use compose::ProcessSpec;
+use compose::{ProcessSpec, Signal};
 
 use super::{Error, Inject, Kind, Process, Scenario, Tap, Target, Until, duration, written};
 
 const DEFAULT_LIMIT: Duration = Duration::from_secs(300);
-
-/// The signals that `[[inject]]` knows.
-const SIGNALS: [&str; 6] = ["KILL", "TERM", "INT", "STOP", "CONT", "HUP"];
 
 struct Resolver<'a> {
     path: &'a Path,
@@ -144,15 +141,14 @@ impl Resolver<'_> {
                 return Err(self.error(place, "`command` is empty: name the program and its arguments"));
             }
             let limit = format!("{place}: ready_within");
+            let command = process.command.iter().map(|word| self.fill(word)).collect();
             let dir = self.folder().join(process.dir.as_deref().unwrap_or("."));
             processes.push(Process {
                 spec: ProcessSpec {
-                    command: process.command.iter().map(|word| self.fill(word)).collect(),
                     env: process.env.iter().map(|(name, value)| (name.clone(), self.fill(value))).collect(),
-                    dir,
                     ready: process.ready.map(|url| self.fill(&url)),
                     ready_within: self.duration(&limit, process.ready_within.as_deref(), Duration::from_secs(60))?,
-                    name: process.name,
+                    ..ProcessSpec::new(process.name, command, dir)
                 },
                 version: process.version.map(|version| version.command),
             });
@@ -217,10 +213,10 @@ impl Resolver<'_> {
         let mut injects = Vec::new();
         for inject in written {
             let place = format!("[[inject]] {}", inject.at);
-            let signal = inject.signal.trim_start_matches("SIG").to_ascii_uppercase();
-            if !SIGNALS.contains(&signal.as_str()) {
-                return Err(self.error(place, format!("signal `{signal}` is none of {}", SIGNALS.join(", "))));
-            }
+            let signal = inject.signal.parse().map_err(|_| {
+                let known = Signal::NAMES.join(", ");
+                self.error(&place, format!("signal `{}` is none of {known}", inject.signal))
+            })?;
             if !processes.iter().any(|process| process.spec.name == inject.process) {
                 return Err(self.error(place, format!("there is no [[process]] named `{}`", inject.process)));
             }

@@ -1,0 +1,190 @@
+//! `collector doctor`: can this scenario run here? One line each, with a remedy where it can't.
+//!
+//! The same checks, without the handshake, come before every run: what is wrong is said before anything is started or
+//! written.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use compose::Processes;
+use tokio_util::sync::CancellationToken;
+
+use crate::handshake::{Handshake, RealClient};
+use crate::intake::{Clock, Intake};
+use crate::redact::Redactor;
+use crate::scenario::{self, Kind, Scenario};
+use crate::tap::Tap;
+use crate::{AnyError, chain, cli, media, probe, until};
+
+/// Less free space than this and a run is likely to end early.
+const ENOUGH_DISK_BYTES: u64 = 512 << 20;
+
+/// One thing that a run needs.
+struct Check {
+    subject: String,
+    found: Result<String, String>,
+}
+
+impl Check {
+    fn new(subject: impl Into<String>, found: Result<String, String>) -> Check {
+        Check { subject: subject.into(), found }
+    }
+}
+
+/// `collector doctor`: prints every check; 0 where all is well, else 2.
+///
+/// # Errors
+/// Where the scenario can't be read.
+#[expect(clippy::print_stdout, reason = "the checks are the command's result")]
+pub async fn doctor(command: &cli::Doctor) -> Result<ExitCode, AnyError> {
+    let scenario = Scenario::read(&command.scenario, |name| format!("{name}-doctor"))?;
+    println!("ok    scenario: {} reads as kind {}", command.scenario.display(), scenario.kind.name());
+    let mut well = true;
+    let mut tell = |check: Check| match check.found {
+        Ok(found) => println!("ok    {}: {found}", check.subject),
+        Err(problem) => {
+            well = false;
+            println!("FAIL  {}: {problem}", check.subject);
+        }
+    };
+    checks(&scenario, Path::new(".")).await.into_iter().for_each(&mut tell);
+    handshakes(&scenario).await.into_iter().for_each(&mut tell);
+    Ok(ExitCode::from(if well { 0 } else { 2 }))
+}
+
+/// Refuses a run that can't succeed, before anything is started or written.
+///
+/// # Errors
+/// The first check that failed.
+pub async fn must_be_able(scenario: &Scenario, runs: &Path) -> Result<(), AnyError> {
+    for check in checks(scenario, runs).await {
+        if let Err(problem) = check.found {
+            return Err(format!("{}: {problem}", check.subject).into());
+        }
+    }
+    Ok(())
+}
+
+async fn checks(scenario: &Scenario, runs: &Path) -> Vec<Check> {
+    let mut checks = tools(scenario).await;
+    for process in &scenario.processes {
+        let program = process.spec.program().map(|path| path.display().to_string());
+        checks.push(Check::new(format!("process {}", process.spec.name), program.map_err(|error| chain(&error))));
+    }
+    for tap in &scenario.taps {
+        checks.push(port(format!("tap {}", tap.name), tap.listen));
+    }
+    if scenario.kind == Kind::Process {
+        let ready = scenario.processes.iter().filter_map(|process| {
+            Some((format!("process {}", process.spec.name), scenario::local_address(process.spec.ready.as_ref()?)?))
+        });
+        let publish = scenario.publish.iter().filter_map(|url| Some(("publish".to_owned(), scenario::local_address(url)?)));
+        checks.extend(ready.chain(publish).map(|(subject, address)| port(subject, address)));
+    }
+    let key = Redactor::open([]).map(|_| "the key is there".to_owned());
+    checks.push(Check::new("redaction", key.map_err(|error| chain(&error))));
+    checks.push(disk(runs));
+    checks
+}
+
+async fn tools(scenario: &Scenario) -> Vec<Check> {
+    let mut checks = Vec::new();
+    if scenario.publish.is_some() || !scenario.media.is_empty() {
+        checks.push(Check::new("ffmpeg", media::version().await.map_err(|error| error.to_string())));
+    }
+    if scenario.stimulus.is_some() || !scenario.probes.is_empty() {
+        checks.push(Check::new("ffprobe", probe::version().await.map_err(|error| error.to_string())));
+    }
+    if scenario.until.is_some() {
+        let replay = until::replay_program().map(|path| path.display().to_string());
+        let remedy = "[until] is asked by `replay`: put it beside this program or on PATH (cargo build builds both)";
+        checks.push(Check::new("replay", replay.ok_or_else(|| remedy.to_owned())));
+    }
+    checks
+}
+
+/// Whether an address is free to be listened on.
+fn port(subject: String, address: SocketAddr) -> Check {
+    let free = TcpListener::bind(address).map(|_| format!("{address} is free"));
+    Check::new(
+        subject,
+        free.map_err(|error| match compose::port_owner(address) {
+            Some(owner) => format!("port {} is in use by {owner}: stop it, or use another port", address.port()),
+            None => format!("can't listen on {address}: {error}"),
+        }),
+    )
+}
+
+fn disk(runs: &Path) -> Check {
+    let existing = runs.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("."));
+    let found = match rustix::fs::statvfs(existing) {
+        Ok(space) => {
+            let free = space.f_bavail * space.f_frsize;
+            let text = format!("{:.1} GB free", free as f64 / 1e9);
+            if free < ENOUGH_DISK_BYTES { Err(format!("only {text}: make room or use --runs")) } else { Ok(text) }
+        }
+        Err(error) => Err(format!("{}: {error}", existing.display())),
+    };
+    Check::new("disk", found)
+}
+
+/// A real handshake through each tap. Where its upstream is not up, and the scenario starts processes, they are
+/// started for it and stopped again.
+async fn handshakes(scenario: &Scenario) -> Vec<Check> {
+    let mut checks = Vec::new();
+    if scenario.taps.is_empty() {
+        return checks;
+    }
+    let sink: compose::Sink = Arc::new(|_| {});
+    let mut processes = match Processes::new(sink, None) {
+        Ok(processes) => processes,
+        Err(error) => return vec![Check::new("handshake", Err(chain(&error)))],
+    };
+    for tap in &scenario.taps {
+        let subject = format!("tap {}: Socket.IO handshake", tap.name);
+        let found = match bring_up(scenario, tap, &mut processes).await {
+            Ok(()) => through(tap).await,
+            Err(problem) => Err(problem),
+        };
+        checks.push(Check::new(subject, found));
+    }
+    processes.stop().await;
+    checks
+}
+
+/// Starts the scenario's processes up to the one that answers at the tap's upstream.
+async fn bring_up(scenario: &Scenario, tap: &scenario::Tap, processes: &mut Processes) -> Result<(), String> {
+    for process in &scenario.processes {
+        if tokio::net::TcpStream::connect(&tap.upstream).await.is_ok() {
+            return Ok(());
+        }
+        if processes.get(&process.spec.name).is_none() {
+            eprintln!("starting {} for the handshake", process.spec.name);
+            processes.start(&process.spec).await.map_err(|error| chain(&error))?;
+        }
+    }
+    match tokio::net::TcpStream::connect(&tap.upstream).await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("nothing answers at its upstream {}: {error}; start it, then try again", tap.upstream)),
+    }
+}
+
+async fn through(tap: &scenario::Tap) -> Result<String, String> {
+    let intake = Intake::new(Clock::start());
+    let redactor = Redactor::open([]).map_err(|error| chain(&error))?;
+    let relay = Tap::bind(tap, &intake, Arc::new(redactor)).await.map_err(|error| chain(&error))?;
+    let address = relay.address().map_err(|error| error.to_string())?;
+    let token = CancellationToken::new();
+    let running = tokio::spawn(relay.run(token.clone()));
+    let client = RealClient { limit: Duration::from_secs(5) };
+    let greeted = client.greet(&format!("http://{address}"), "/").await;
+    token.cancel();
+    running.await.map_err(|error| error.to_string())?;
+    match greeted {
+        Ok(()) => Ok(format!("namespace / answered through {address}")),
+        Err(error) => Err(format!("namespace / does not answer through {address}: {error}")),
+    }
+}

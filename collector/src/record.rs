@@ -1,0 +1,133 @@
+//! `collector record`, `attach` and `tap`: from a scenario to a recording.
+//!
+//! A run starts the recorder, the taps and the watchers, then the system under test, then the publisher; it waits for
+//! its end; it looks once more at every target; and it takes everything down in reverse order, whatever happened.
+
+mod copies;
+mod facts;
+mod run;
+mod system;
+mod timeline;
+mod watchers;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::intake::Clock;
+use crate::scenario::{Kind, Scenario};
+use crate::{AnyError, cli, doctor, folder, scenario};
+use run::{Finished, Setup};
+
+/// `collector record`.
+///
+/// # Errors
+/// What keeps a run from starting; what happens later is recorded.
+pub async fn record(command: cli::Record) -> Result<ExitCode, AnyError> {
+    let stop = stop_on_signals()?;
+    let mut code = 0;
+    for _ in 0..command.repeat {
+        if stop.is_cancelled() {
+            break;
+        }
+        let clock = Clock::start();
+        let scenario = read(&command.scenario, clock)?;
+        if scenario.kind != Kind::Process {
+            return Err(format!("{}: kind `attach` starts nothing: use `collector attach`", command.scenario.display()).into());
+        }
+        let mut setup = Setup::new(scenario, clock, &command.common)?;
+        setup.command.clone_from(&command.command);
+        setup.keep_up = command.keep_up;
+        code = code.max(one(setup, &stop).await?);
+    }
+    Ok(ExitCode::from(code))
+}
+
+/// `collector attach`.
+///
+/// # Errors
+/// As [`record`].
+pub async fn attach(command: cli::Attach) -> Result<ExitCode, AnyError> {
+    let stop = stop_on_signals()?;
+    let clock = Clock::start();
+    let mut scenario = read(&command.scenario, clock)?;
+    scenario.kind = Kind::Attach;
+    scenario.processes.clear();
+    scenario.injects.clear();
+    let mut setup = Setup::new(scenario, clock, &command.common)?;
+    setup.duration = given_duration(command.duration.as_deref())?;
+    Ok(ExitCode::from(one(setup, &stop).await?))
+}
+
+/// `collector tap`.
+///
+/// # Errors
+/// As [`record`].
+pub async fn tap(command: cli::TapOnly) -> Result<ExitCode, AnyError> {
+    let stop = stop_on_signals()?;
+    let clock = Clock::start();
+    let upstream = scenario::upstream(&command.upstream)?;
+    let run_id = folder::run_id("tap", clock.unix_ns(0));
+    let scenario = Scenario::tap_only(command.listen, upstream, &run_id);
+    let mut setup = Setup::new(scenario, clock, &command.common)?;
+    setup.duration = given_duration(command.duration.as_deref())?;
+    Ok(ExitCode::from(one(setup, &stop).await?))
+}
+
+fn read(path: &Path, clock: Clock) -> Result<Scenario, scenario::Error> {
+    Scenario::read(path, |name| folder::run_id(name, clock.unix_ns(0)))
+}
+
+fn given_duration(text: Option<&str>) -> Result<Option<Duration>, String> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    scenario::duration(text).map(Some).ok_or_else(|| format!("--for {text}: write 300ms, 90s, 2m or 1h"))
+}
+
+async fn one(setup: Setup, stop: &CancellationToken) -> Result<u8, AnyError> {
+    doctor::must_be_able(&setup.scenario, &setup.runs).await?;
+    let finished = run::run(setup, stop).await?;
+    report(&finished);
+    Ok(finished.exit_code())
+}
+
+#[expect(clippy::print_stdout, reason = "the recording's folder is the command's result")]
+fn report(finished: &Finished) {
+    for problem in &finished.problems {
+        eprintln!("collector: {problem}");
+    }
+    eprintln!("{}", finished.summary());
+    println!("{}", finished.dir.display());
+}
+
+/// The first SIGINT or SIGTERM ends the run in order, a second one at once: the guardian ends what is left.
+fn stop_on_signals() -> std::io::Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let told = stop.clone();
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if told.is_cancelled() {
+                eprintln!("collector: ended at once; `collector recover` makes a recording of what was written");
+                std::process::exit(3);
+            }
+            eprintln!("collector: ending the run (once more to end at once)");
+            told.cancel();
+        }
+    });
+    Ok(stop)
+}
+
+/// A path as a person would type it.
+fn shown(path: &Path) -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(&here).unwrap_or(path).to_owned()
+}

@@ -1,0 +1,395 @@
+//! One run, from its folder to its last `run.json`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use recording::Table;
+use recording::record::{Param, Run};
+use recording::run::{RunFile, State};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::system::System;
+use super::timeline::Timeline;
+use super::watchers::Watchers;
+use super::{copies, facts, shown};
+use crate::folder::{self, Folder};
+use crate::intake::{Clock, Intake};
+use crate::recorder::{Progress, Recorder};
+use crate::redact::{self, Redactor};
+use crate::scenario::{Kind, Scenario};
+use crate::tap::Tap;
+use crate::until::{self, Watch};
+use crate::watch::{HostWatch, ProcessWatch, Watched};
+use crate::{AnyError, chain, cli, status};
+
+/// How long the last look at every page may take.
+const LAST_LOOK: Duration = Duration::from_secs(6);
+
+/// Everything that is decided before a run begins.
+pub(super) struct Setup {
+    pub(super) scenario: Scenario,
+    pub(super) clock: Clock,
+    pub(super) runs: PathBuf,
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) keep_up: bool,
+    /// A command to run beside the recording.
+    pub(super) command: Vec<String>,
+    /// The length asked for by `--for`.
+    pub(super) duration: Option<Duration>,
+}
+
+impl Setup {
+    pub(super) fn new(scenario: Scenario, clock: Clock, common: &cli::Common) -> Result<Setup, String> {
+        let labels = folder::labels(&common.labels)?;
+        let runs = common.runs.clone();
+        Ok(Setup { scenario, clock, runs, labels, keep_up: false, command: Vec::new(), duration: None })
+    }
+
+    /// Whether Ctrl-C is the way this run is meant to end.
+    fn ends_by_hand(&self) -> bool {
+        self.scenario.kind != Kind::Process && self.duration.is_none() && self.scenario.until.is_none()
+    }
+}
+
+/// Why a run is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Until,
+    Command,
+    Duration,
+    Limit,
+    Stopped,
+    NotUp,
+}
+
+impl End {
+    fn name(self) -> &'static str {
+        match self {
+            End::Until => "until",
+            End::Command => "command",
+            End::Duration => "duration",
+            End::Limit => "limit",
+            End::Stopped => "stopped",
+            End::NotUp => "not up",
+        }
+    }
+}
+
+/// What a run left.
+pub(super) struct Finished {
+    pub(super) dir: PathBuf,
+    pub(super) problems: Vec<String>,
+    end: End,
+    state: State,
+    duration_ns: i64,
+    progress: Progress,
+}
+
+impl Finished {
+    pub(super) fn exit_code(&self) -> u8 {
+        let gaps = self.progress.rows.contains_key(Table::Gaps.name()) || self.progress.lost > 0;
+        match self.end {
+            End::NotUp => 4,
+            _ if self.state != State::Complete || gaps || self.progress.failure.is_some() => 3,
+            _ => 0,
+        }
+    }
+
+    pub(super) fn summary(&self) -> String {
+        let rows: u64 = self.progress.rows.values().sum();
+        let seconds = self.duration_ns as f64 / 1e9;
+        let lost = match self.progress.lost {
+            0 => String::new(),
+            lost => format!(", {lost} records lost"),
+        };
+        let (state, end) = (self.state.name(), self.end.name());
+        format!("recorded {seconds:.1} s, {rows} rows{lost}; {state}, ended by: {end}")
+    }
+}
+
+struct Live {
+    setup: Setup,
+    folder: Folder,
+    run_file: RunFile,
+    redactor: Arc<Redactor>,
+    intake: Intake,
+    recorder: Recorder,
+    timeline: Timeline,
+    watched: Arc<Watched>,
+    problems: Vec<String>,
+}
+
+/// Records one run.
+pub(super) async fn run(setup: Setup, stop: &CancellationToken) -> Result<Finished, AnyError> {
+    let mut live = Live::begin(setup).await?;
+    let taps = live.start_taps().await?;
+    let progress = live.recorder.progress_handle();
+    let (clock, shown_until) = (live.setup.clock, taps.token.child_token());
+    taps.tracker.spawn(status::show(progress, clock, shown_until));
+    let end = live.live(stop).await?;
+    taps.stop().await;
+    live.finish(end)
+}
+
+/// What runs from before the system is up until after it is down.
+struct Background {
+    tracker: TaskTracker,
+    token: CancellationToken,
+}
+
+impl Background {
+    async fn stop(self) {
+        self.token.cancel();
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+}
+
+impl Live {
+    async fn begin(setup: Setup) -> Result<Live, AnyError> {
+        let Setup { scenario, clock, .. } = &setup;
+        let redactor = Arc::new(Redactor::open(scenario.literals.clone())?);
+        let run_id = scenario.stream.clone();
+        let (version, problems) = facts::version(&scenario.processes).await;
+        let run_file = RunFile {
+            format: recording::FORMAT,
+            run_id: run_id.clone(),
+            scenario: scenario.name.clone(),
+            kind: scenario.kind.name().to_owned(),
+            spec_id: spec_id(scenario),
+            stream: scenario.stream.clone(),
+            state: State::Running,
+            started_unix_ns: clock.unix_ns(0),
+            duration_ns: 0,
+            labels: setup.labels.clone(),
+            version,
+            environment: facts::environment(scenario).await,
+            stimulus_sha256: scenario.stimulus.as_deref().map(recording::seal::sha256_of_file).transpose()?,
+            redaction: redact::RULES.map(str::to_owned).to_vec(),
+            tables: Vec::new(),
+        };
+        let folder = Folder::create(&setup.runs, &run_id)?;
+        run_file.write(folder.dir())?;
+        copy_texts(scenario, &folder, &redactor)?;
+        let intake = Intake::new(*clock);
+        let recorder = Recorder::spawn(intake.clone(), folder.journal())?;
+        let source = intake.source("run", "run", &[Table::Run, Table::Params, Table::Timeline]);
+        source.live();
+        let timeline = Timeline { source, run_id };
+        let watched = Arc::new(Watched::default());
+        let live = Live { setup, folder, run_file, redactor, intake, recorder, timeline, watched, problems };
+        live.put_run();
+        for (name, value) in &live.setup.scenario.params {
+            let param = Param { name: name.clone(), value: value.clone() };
+            live.timeline.source.put(live.setup.clock.now_ns(), param);
+        }
+        live.timeline.phase("start", serde_json::json!({}));
+        eprintln!("recording {}", shown(live.folder.dir()).display());
+        Ok(live)
+    }
+
+    /// The row of `run` as it stands; the last one counts.
+    fn put_run(&self) {
+        let file = &self.run_file;
+        let row = Run {
+            run_id: file.run_id.clone(),
+            scenario: file.scenario.clone(),
+            kind: file.kind.clone(),
+            spec_id: file.spec_id.clone(),
+            stream: file.stream.clone(),
+            version: file.version.as_ref().map(|version| version.id.clone()),
+            version_order: file.version.as_ref().and_then(|version| version.order),
+            environment: Some(file.environment.fingerprint.clone()),
+            state: file.state.name().to_owned(),
+            started_unix_ns: file.started_unix_ns,
+            duration_ns: file.duration_ns,
+            labels: serde_json::json!(file.labels).to_string(),
+        };
+        self.timeline.source.put(self.setup.clock.now_ns(), row);
+    }
+
+    async fn start_taps(&self) -> Result<Background, AnyError> {
+        let background = Background { tracker: TaskTracker::new(), token: CancellationToken::new() };
+        for tap in &self.setup.scenario.taps {
+            let tap = Tap::bind(tap, &self.intake, Arc::clone(&self.redactor)).await?;
+            background.tracker.spawn(tap.run(background.token.clone()));
+        }
+        let mut processes = ProcessWatch::new(&self.intake, Arc::clone(&self.watched));
+        let token = background.token.clone();
+        background.tracker.spawn(async move { processes.run(token).await });
+        let mut host = HostWatch::new(&self.intake, self.folder.dir());
+        let token = background.token.clone();
+        background.tracker.spawn(async move { host.run(token).await });
+        let (failed, token) = (self.recorder.failed().clone(), background.token.clone());
+        let progress = self.recorder.progress_handle();
+        background.tracker.spawn(async move {
+            tokio::select! {
+                () = failed.cancelled() => {
+                    let failure = progress().failure.unwrap_or_default();
+                    eprintln!("collector: recording has ended, traffic goes on: {failure}");
+                }
+                () = token.cancelled() => {}
+            }
+        });
+        Ok(background)
+    }
+
+    async fn live(&mut self, stop: &CancellationToken) -> Result<End, AnyError> {
+        let scenario = self.setup.scenario.clone();
+        let watchers = Watchers::start(&scenario, &self.folder.media(), &self.redactor, &self.intake)?;
+        let mut system = System::new(&self.intake, &self.redactor, Arc::clone(&self.watched))?;
+        let end = self.bring_up_and_wait(&scenario, &mut system, stop).await;
+        self.timeline.phase("end reached", serde_json::json!({"by": end.name()}));
+        if tokio::time::timeout(LAST_LOOK, watchers.look_once_more()).await.is_err() {
+            self.problems.push("a page did not answer the last look".to_owned());
+        }
+        watchers.stop().await;
+        if self.setup.keep_up && end != End::NotUp {
+            system.stay_up(stop).await;
+        }
+        self.timeline.phase("teardown", serde_json::json!({}));
+        system.stop().await;
+        self.timeline.phase("end", serde_json::json!({}));
+        Ok(end)
+    }
+
+    async fn bring_up_and_wait(&mut self, scenario: &Scenario, system: &mut System, stop: &CancellationToken) -> End {
+        let started = tokio::select! {
+            started = system.start(scenario) => started.and_then(|()| system.publish(scenario)),
+            () = stop.cancelled() => return End::Stopped,
+        };
+        if let Err(error) = started {
+            let problem = self.redactor.text(&chain(&error));
+            self.timeline.phase("not up", serde_json::json!({"error": problem}));
+            self.problems.push(problem);
+            return End::NotUp;
+        }
+        self.timeline.phase("up", serde_json::json!({}));
+        let from_ns = self.setup.clock.now_ns();
+        let timeline = self.timeline.clone();
+        let injects = async {
+            system.inject(&scenario.injects, from_ns, self.setup.clock, &timeline).await;
+            std::future::pending::<End>().await
+        };
+        let (end, problem) = tokio::select! {
+            ended = self.wait(scenario) => ended,
+            end = injects => (end, None),
+            () = stop.cancelled() => (End::Stopped, None),
+            () = tokio::time::sleep(scenario.limit) => (End::Limit, None),
+        };
+        self.problems.extend(problem);
+        end
+    }
+
+    /// Waits for what ends the run by itself.
+    async fn wait(&self, scenario: &Scenario) -> (End, Option<String>) {
+        if !self.setup.command.is_empty() {
+            return (End::Command, self.run_command().await);
+        }
+        if let Some(duration) = self.setup.duration {
+            tokio::time::sleep(duration).await;
+            return (End::Duration, None);
+        }
+        let Some(until) = &scenario.until else {
+            return std::future::pending().await;
+        };
+        if let Err(problem) = self.until_true(&until.sql).await {
+            // The run still has its limit; ending it here would cut off what it was recorded for.
+            let problem = format!("[until] can't be asked: {problem}");
+            eprintln!("collector: {problem}; the run goes on to its limit");
+            self.timeline.phase("until failed", serde_json::json!({"error": problem}));
+            return std::future::pending().await;
+        }
+        self.timeline.phase("until", serde_json::json!({}));
+        self.quiet(until.quiet).await;
+        (End::Until, None)
+    }
+
+    async fn until_true(&self, sql: &str) -> Result<(), String> {
+        let replay = until::replay_program().ok_or("there is no `replay` beside this program or on PATH")?;
+        let mut watch = Watch::start(&replay, self.folder.dir(), sql).map_err(|error| error.to_string())?;
+        watch.wait().await
+    }
+
+    /// Waits until neither a tap nor a medium has brought anything for that long.
+    async fn quiet(&self, quiet: Duration) {
+        let progress = self.recorder.progress_handle();
+        let quiet_ns = quiet.as_nanos() as i64;
+        let since_ns = self.setup.clock.now_ns();
+        loop {
+            let last_ns = progress().last_traffic_ns.max(since_ns);
+            let left_ns = last_ns + quiet_ns - self.setup.clock.now_ns();
+            if left_ns <= 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_nanos(left_ns as u64)).await;
+        }
+    }
+
+    async fn run_command(&self) -> Option<String> {
+        let (program, arguments) = self.setup.command.split_first()?;
+        let line = self.redactor.text(&self.setup.command.join(" "));
+        self.timeline.note("command", program, "start", serde_json::json!({"line": line}));
+        let mut command = tokio::process::Command::new(program);
+        // What the command says is for people; this program's own result is the folder.
+        let status = command.args(arguments).stdin(std::process::Stdio::null()).stdout(std::io::stderr()).status().await;
+        let code = match &status {
+            Ok(status) => {
+                use std::os::unix::process::ExitStatusExt;
+                status.code().or(status.signal().map(|signal| 128 + signal)).map(i64::from)
+            }
+            Err(_) => Some(127),
+        };
+        self.timeline.exit("command", program, code);
+        status.err().map(|error| format!("the command `{program}` could not be run: {error}"))
+    }
+
+    fn finish(mut self, end: End) -> Result<Finished, AnyError> {
+        let by_hand = end == End::Stopped && self.setup.ends_by_hand();
+        self.run_file.duration_ns = self.setup.clock.now_ns();
+        self.run_file.state = match end {
+            End::Stopped if !by_hand => State::Incomplete,
+            _ => State::Complete,
+        };
+        self.put_run();
+        self.intake.close();
+        let progress = self.recorder.finish();
+        if progress.failure.is_some() {
+            self.run_file.state = State::Incomplete;
+        }
+        let mut problems = self.problems;
+        problems.extend(progress.failure.as_ref().map(|failure| format!("not all was recorded: {failure}")));
+        if let Err(error) = self.folder.seal(&self.run_file, self.run_file.state) {
+            problems.push(format!("the journal stays as it is, for `collector recover`: {}", chain(&error)));
+            self.run_file.state = State::Incomplete;
+        }
+        Ok(Finished {
+            dir: shown(self.folder.dir()),
+            problems,
+            end,
+            state: self.run_file.state,
+            duration_ns: self.run_file.duration_ns,
+            progress,
+        })
+    }
+}
+
+fn spec_id(scenario: &Scenario) -> Option<String> {
+    let text = std::fs::read_to_string(scenario.spec.as_ref()?).ok()?;
+    let table: toml::Table = text.parse().ok()?;
+    Some(table.get("spec")?.get("id")?.as_str()?.to_owned())
+}
+
+fn copy_texts(scenario: &Scenario, folder: &Folder, redactor: &Redactor) -> Result<(), AnyError> {
+    if let Some((_, text)) = &scenario.file {
+        folder.write("scenario.toml", &copies::scenario(text, redactor))?;
+    }
+    if let Some(spec) = &scenario.spec {
+        let text = std::fs::read_to_string(spec).map_err(|error| format!("read the spec {}: {error}", spec.display()))?;
+        folder.write("spec.toml", &redactor.text(&text))?;
+    }
+    Ok(())
+}
