@@ -196,3 +196,20 @@ fn socket_io_2_polls() {
         &[("upgrade", 0), ("ack", 6), ("websocket", 0)],
     );
 }
+
+/// The bytes of the connection that socket.io 4 upgraded.
+pub(super) fn main_connection() -> Vec<(Direction, Vec<u8>)> {
+    let mut by_connection: BTreeMap<&str, Vec<(Direction, Vec<u8>)>> = BTreeMap::new();
+    for line in data!("socket.io-4-upgrade-deflate", "stream").lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        let direction = match words[1] {
+            "sent" => Direction::Sent,
+            _ => Direction::Received,
+        };
+        let bytes = words.get(3).map(|text| STANDARD.decode(text).unwrap());
+        let bursts = by_connection.entry(words[0]).or_default();
+        bursts.push((direction, bytes.unwrap_or_default()));
+    }
+    let longest = by_connection.into_values().max_by_key(Vec::len);
+    longest.unwrap()
+}

@@ -149,3 +149,25 @@ fn large_messages_take_linear_time() {
         begin.elapsed()
     );
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_damaged_real_stream_is_decoded_the_same_in_any_chunks(
+        damage in vec((any::<u16>(), any::<u8>()), 1..4),
+        sizes in vec(1..90_usize, 1..8),
+    ) {
+        let mut bursts = super::peers::main_connection();
+        for (at, byte) in damage {
+            let index = usize::from(at) % bursts.len();
+            let bytes = &mut bursts[index].1;
+            if let Some(target) = bytes.len().checked_sub(1).map(|last| usize::from(at) % (last + 1)) {
+                bytes[target] = byte;
+            }
+        }
+        let whole = timeless(decode(&bursts, usize::MAX, small()));
+        let cut = timeless(decode(&cut(&bursts, &sizes), usize::MAX, small()));
+        prop_assert_eq!(whole, cut);
+    }
+}
