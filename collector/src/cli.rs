@@ -57,6 +57,7 @@ pub struct Doctor {
 pub struct Record {
     /// The scenario's TOML file
     pub scenario: PathBuf,
+    /// What every recording command takes.
     #[command(flatten)]
     pub common: Common,
     /// Record that many runs, one after another
@@ -75,6 +76,7 @@ pub struct Record {
 pub struct Attach {
     /// The scenario's TOML file; what it says of processes is left out
     pub scenario: PathBuf,
+    /// What every recording command takes.
     #[command(flatten)]
     pub common: Common,
     /// Record for that long, as in 90s; else until the scenario's end or Ctrl-C
@@ -91,6 +93,7 @@ pub struct TapOnly {
     /// The server, as in http://127.0.0.1:3000
     #[arg(long)]
     pub upstream: String,
+    /// What every recording command takes.
     #[command(flatten)]
     pub common: Common,
     /// Record for that long, as in 90s; else until Ctrl-C

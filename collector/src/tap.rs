@@ -129,6 +129,13 @@ impl Tap {
     }
 }
 
+impl std::fmt::Display for Tap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let listen = self.listener.local_addr().map_or_else(|error| error.to_string(), |address| address.to_string());
+        write!(f, "{}: {listen} to {}", self.name, self.upstream)
+    }
+}
+
 /// What one connection's relay needs to know.
 struct Link {
     tap: String,
@@ -169,7 +176,7 @@ async fn serve(link: Link, client: TcpStream, peer: SocketAddr, token: Cancellat
         () = async { token.cancelled().await; tokio::time::sleep(DRAIN).await } => relay::Ended::Stopped,
     };
     link.note(ended.kind(), peer, ended.detail());
-    link.queue.push(link.connection, Observed::Gone);
+    link.queue.push(link.connection, Observed::Gone { at_ns: link.clock.now_ns() });
 }
 
 /// What the relay adds to the way of the bytes.

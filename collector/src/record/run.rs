@@ -215,6 +215,7 @@ impl Live {
         let background = Background { tracker: TaskTracker::new(), token: CancellationToken::new() };
         for tap in &self.setup.scenario.taps {
             let tap = Tap::bind(tap, &self.intake, Arc::clone(&self.redactor)).await?;
+            eprintln!("tap {tap}");
             background.tracker.spawn(tap.run(background.token.clone()));
         }
         let mut processes = ProcessWatch::new(&self.intake, Arc::clone(&self.watched));

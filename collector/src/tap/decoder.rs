@@ -27,6 +27,7 @@ pub(super) fn spawn(
         source,
         sessions: Sessions::new(Limits::default()),
         connections: HashMap::new(),
+        blind: HashMap::new(),
     };
     std::thread::Builder::new().name(format!("tap-{tap}")).spawn(move || {
         let mut items = VecDeque::new();
@@ -50,6 +51,8 @@ struct Decoder {
     sessions: Sessions,
     /// `None` once a connection's decoder has failed.
     connections: HashMap<i64, Option<Connection>>,
+    /// Connections that can't be followed any further: since when, and why.
+    blind: HashMap<i64, (i64, String)>,
 }
 
 impl Decoder {
@@ -63,8 +66,14 @@ impl Decoder {
                 decoder.end(direction, at_ns, sessions, &mut |item| out(item));
             }),
             Observed::Lost(lost) => self.lose(connection, lost),
-            Observed::Gone => {
+            Observed::Gone { at_ns } => {
+                for direction in [Direction::Sent, Direction::Received] {
+                    self.decode(connection, at_ns, |decoder, sessions, out| {
+                        decoder.end(direction, at_ns, sessions, &mut |item| out(item));
+                    });
+                }
                 self.connections.remove(&connection);
+                self.tell_blind(connection, at_ns);
             }
         }
     }
@@ -91,12 +100,12 @@ impl Decoder {
         let stepped = catch_unwind(AssertUnwindSafe(|| step(decoder, &mut self.sessions, &mut |item| items.push(item))));
         if stepped.is_err() {
             *known = None;
-            self.source.gap(at_ns, at_ns, 1, &format!("the decoder of connection {connection} failed"));
+            self.lose_sight(connection, at_ns, format!("the decoder of connection {connection} failed"));
         }
         self.record(connection, items);
     }
 
-    fn record(&self, connection: i64, items: Vec<Item>) {
+    fn record(&mut self, connection: i64, items: Vec<Item>) {
         for item in items {
             match item {
                 Item::Packet(packet) => {
@@ -117,13 +126,29 @@ impl Decoder {
 
     /// The recording ends: packets that still wait for their attachments come out as they are.
     fn finish(&mut self) {
+        let now_ns = self.source.clock().now_ns();
+        for connection in self.blind.keys().copied().collect::<Vec<_>>() {
+            self.tell_blind(connection, now_ns);
+        }
         let mut items = Vec::new();
         self.sessions.finish(&mut |item| items.push(item));
         self.record(-1, items);
     }
 
-    fn stopped(&self, connection: i64, direction: Direction, at_ns: i64, reason: &str) {
+    fn stopped(&mut self, connection: i64, direction: Direction, at_ns: i64, reason: &str) {
         let reason = format!("connection {connection} can't be followed any further ({}): {reason}", direction.as_str());
+        self.lose_sight(connection, at_ns, reason);
+    }
+
+    /// Says at once that a connection is lost sight of; how long for is known when it ends.
+    fn lose_sight(&mut self, connection: i64, at_ns: i64, reason: String) {
         self.source.gap(at_ns, at_ns, 1, &reason);
+        self.blind.entry(connection).or_insert((at_ns, reason));
+    }
+
+    fn tell_blind(&mut self, connection: i64, to_ns: i64) {
+        if let Some((from_ns, reason)) = self.blind.remove(&connection) {
+            self.source.gap(from_ns, to_ns, 1, &reason);
+        }
     }
 }

@@ -21,7 +21,7 @@ pub(super) enum Observed {
     /// Something that is a row already.
     Note { at_ns: i64, row: ConnectionRow },
     /// The connection is over.
-    Gone,
+    Gone { at_ns: i64 },
 }
 
 /// A stretch of one direction that was not copied.
@@ -110,13 +110,13 @@ mod tests {
         queue.push_bytes(3, Direction::Sent, 10, &chunk);
         queue.push_bytes(3, Direction::Sent, 11, &chunk);
         queue.push_bytes(3, Direction::Sent, 12, &chunk);
-        queue.push(3, Observed::Gone);
+        queue.push(3, Observed::Gone { at_ns: 13 });
         let mut items = VecDeque::new();
         assert!(!queue.drain(&mut items));
         let kinds: Vec<_> = items.iter().map(|(_, observed)| match observed {
             Observed::Bytes { .. } => "bytes",
             Observed::Lost(lost) if (lost.from_ns, lost.to_ns, lost.chunks) == (11, 12, 2) => "lost",
-            Observed::Gone => "gone",
+            Observed::Gone { .. } => "gone",
             _ => "other",
         });
         assert_eq!(kinds.collect::<Vec<_>>(), ["bytes", "lost", "gone"]);

@@ -1,0 +1,31 @@
+# make demo   records one real run of the reference pipeline and judges it
+# make test   runs every test
+# make setup  installs what both need (asks for nothing, says what it does)
+
+CACHE := $(or $(TAPEDECK_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tapedeck)
+VENV := $(CACHE)/venv
+# One profile and one set of features for tests and demo: nothing is built twice.
+BUILD := --workspace --quiet
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: demo test setup build lint
+.DEFAULT_GOAL := demo
+
+setup:
+	@fixtures/pipeline/install.sh
+
+build: setup
+	@echo "building collector, replay and the reference pipeline (the first time takes minutes)" >&2
+	@cargo build $(BUILD)
+
+demo: build
+	@$(TARGET)/debug/collector record fixtures/scenarios/021-process.toml --runs runs
+	@$(TARGET)/debug/replay check latest --runs runs
+
+test: build
+	@cargo nextest run --workspace || (command -v cargo-nextest >/dev/null || cargo test --workspace)
+	@$(VENV)/bin/python -m pytest -q fixtures
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
