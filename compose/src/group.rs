@@ -115,7 +115,8 @@ fn living_member(group: i32) -> Option<bool> {
     let is_living = |entry: io::Result<std::fs::DirEntry>| {
         let path = entry.ok()?.path();
         path.file_name()?.to_str()?.parse::<u32>().ok()?;
-        let (state, of) = state_and_group(&std::fs::read_to_string(path.join("stat")).ok()?)?;
+        let stat = std::fs::read(path.join("stat")).ok()?;
+        let (state, of) = state_and_group(&String::from_utf8_lossy(&stat))?;
         Some(of == group && !matches!(state, 'Z' | 'X'))
     };
     Some(entries.any(|entry| is_living(entry).unwrap_or(false)))

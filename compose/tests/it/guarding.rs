@@ -37,8 +37,8 @@ async fn collector() {
     std::future::pending().await
 }
 
-#[test]
-fn nothing_outlives_a_collector_that_is_killed() {
+#[tokio::test]
+async fn nothing_outlives_a_collector_that_is_killed() {
     let mut collector = Command::new(std::env::current_exe().unwrap())
         .args(["guarding::collector", "--exact", "--nocapture"])
         .env(ROLE, "collector")
@@ -52,7 +52,7 @@ fn nothing_outlives_a_collector_that_is_killed() {
     assert!(ids.iter().all(|&id| runs(id)), "all three run");
     collector.kill().unwrap();
     collector.wait().unwrap();
-    wait_until("the end of guardian, polite grandchild and deaf process", || !ids.iter().any(|&id| runs(id)));
+    wait_until("the end of guardian, polite grandchild and deaf process", || !ids.iter().any(|&id| runs(id))).await;
 }
 
 #[tokio::test]
@@ -66,28 +66,28 @@ async fn the_guardian_is_told_of_start_and_end() {
     let mut short = Process::start(&shell("short", "exit 0"), &seen.sink(), Some(&guard)).unwrap();
     short.exited().await;
     let id = short.pid();
-    wait_until("start and end", || read() == format!("+{id}\n-{id}\n"));
+    wait_until("start and end", || read() == format!("+{id}\n-{id}\n")).await;
     short.stop().await;
 
     let family = shell("family", "sleep 600 & echo $!; exit 0");
     let mut family = Process::start(&family, &seen.sink(), Some(&guard)).unwrap();
     family.exited().await;
     let listed = format!("+{id}\n-{id}\n+{}\n", family.pid());
-    wait_until("the family's start", || read() == listed);
+    wait_until("the family's start", || read() == listed).await;
     assert!(runs(seen.number("family").await), "it stays listed while a member runs");
     family.stop().await;
-    wait_until("the family's end", || read() == format!("{listed}-{}\n", family.pid()));
+    wait_until("the family's end", || read() == format!("{listed}-{}\n", family.pid())).await;
 
     let guardian = guard.pid().unwrap();
     drop((short, family, guard));
-    wait_until("the guardian's end", || !runs(guardian));
+    wait_until("the guardian's end", || !runs(guardian)).await;
 }
 
 #[tokio::test]
 async fn nothing_is_started_without_the_guardian() {
     let seen = Seen::default();
     let guard = Arc::new(Guard::spawn(Path::new("true"), &[]).unwrap());
-    wait_until("the guardian's end", || !runs(guard.pid().unwrap()));
+    wait_until("the guardian's end", || !runs(guard.pid().unwrap())).await;
     let started = Process::start(&shell("bold", "exec sleep 600"), &seen.sink(), Some(&guard));
     assert!(matches!(started.err(), Some(Error::GuardGone { .. })));
     assert_eq!(seen.exit("bold").await, Some(137));

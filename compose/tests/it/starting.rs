@@ -176,5 +176,5 @@ async fn nothing_outlives_a_set_that_is_dropped() {
     let grandchild = seen.number("family").await;
     assert!(runs(grandchild));
     drop(processes);
-    wait_until("the end of the whole group", || !runs(grandchild));
+    wait_until("the end of the whole group", || !runs(grandchild)).await;
 }
