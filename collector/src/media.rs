@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::intake::{Intake, Source};
-use crate::paths::Ready;
+use crate::paths::{Ready, Told};
 use crate::probe::{self, ToolError};
 use crate::redact::Redactor;
 
@@ -111,10 +111,11 @@ impl MediaTap {
         loop {
             if let Some(receiver) = paths {
                 let ready = receiver.borrow_and_update().clone();
-                if let Some(since_ns) = ready.since_ns.get(path_of(&self.url)).filter(|_| ready.known) {
-                    return Some(*since_ns);
+                let since_ns = ready.since_ns.get(path_of(&self.url)).copied();
+                if ready.told == Told::Paths && since_ns.is_some() {
+                    return since_ns;
                 }
-                if ready.known {
+                if ready.told != Told::Nonsense {
                     if receiver.changed().await.is_err() {
                         *paths = None;
                     }
@@ -289,7 +290,7 @@ async fn next_line(child: &mut Ffmpeg, deadline: Option<Instant>) -> Option<Stri
 /// Waits until the media server says that the path is gone, and no packet came for a while.
 async fn gone(paths: &mut Option<watch::Receiver<Ready>>, path: &str, last: Instant) {
     let Some(receiver) = paths else { return std::future::pending().await };
-    let absent = |ready: &Ready| ready.known && !ready.since_ns.contains_key(path);
+    let absent = |ready: &Ready| ready.told == Told::Paths && !ready.since_ns.contains_key(path);
     if receiver.wait_for(absent).await.is_err() {
         return std::future::pending().await;
     }

@@ -29,10 +29,22 @@ const ERROR_BODY_BYTES: usize = 4096;
 /// What the media server said last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ready {
-    /// Whether the last answer was a list of paths.
-    pub known: bool,
+    /// What came of the last poll.
+    pub told: Told,
     /// The paths that somebody publishes to, each with the time since when, in ns since the run's start.
     pub since_ns: BTreeMap<String, i64>,
+}
+
+/// What came of a poll.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Told {
+    /// There was none yet.
+    #[default]
+    NotYet,
+    /// Something else than a list of paths: what is ready is not known now.
+    Nonsense,
+    /// A list of paths.
+    Paths,
 }
 
 /// Watches the paths of one media server.
@@ -91,7 +103,7 @@ impl PathWatcher {
                 self.note(answer, list.problem, &mut last);
             }
             Err(error) => {
-                self.ready.send_if_modified(|ready| std::mem::replace(&mut ready.known, false));
+                self.ready.send_if_modified(|ready| std::mem::replace(&mut ready.told, Told::Nonsense) != Told::Nonsense);
                 self.note(answer, Some(error), &mut last);
             }
         }
@@ -126,7 +138,7 @@ impl PathWatcher {
                 let known = ready.since_ns.get(&path.name).copied();
                 (path.name.clone(), known.unwrap_or_else(|| self.since_ns(path, answer.at_ns, last.at_ns)))
             });
-            let now = Ready { known: true, since_ns: since_ns.collect() };
+            let now = Ready { told: Told::Paths, since_ns: since_ns.collect() };
             let changed = *ready != now;
             *ready = now;
             changed

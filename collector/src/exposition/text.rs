@@ -1,6 +1,5 @@
 //! Prometheus text 0.0.4: its metadata and comments, and which family a sample belongs to.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::line::{self, Line};
@@ -33,7 +32,7 @@ struct Family {
 
 struct Page<'a> {
     read: Exposition<'a>,
-    families: HashMap<Cow<'a, str>, Family>,
+    families: HashMap<String, Family>,
     line: usize,
 }
 
@@ -84,7 +83,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    fn help(&mut self, name: &Cow<'a, str>, text: &str) {
+    fn help(&mut self, name: &str, text: &str) {
         if std::mem::replace(&mut self.family(name).help, true) {
             self.read.broken_rule(self.line, format!("a second HELP line for {name:?}"));
         } else if let Some(escape) = bad_escape(text) {
@@ -92,7 +91,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    fn kind(&mut self, name: &Cow<'a, str>, word: &str) {
+    fn kind(&mut self, name: &str, word: &str) {
         let kind = match word.to_ascii_lowercase().as_str() {
             "counter" => Kind::Counter,
             "gauge" => Kind::Gauge,
@@ -134,27 +133,21 @@ impl<'a> Page<'a> {
     }
 
     /// The family of a name: its own, else the summary or histogram whose part it is, else a new one.
-    fn family(&mut self, name: &Cow<'a, str>) -> &mut Family {
-        let key = match self.owner(name) {
-            Some(owner) => Cow::Owned(owner),
-            None => name.clone(),
-        };
-        self.families.entry(key).or_default()
+    fn family(&mut self, name: &str) -> &mut Family {
+        let name = if self.families.contains_key(name) { name } else { self.owner(name).unwrap_or(name) };
+        self.families.entry(name.to_owned()).or_default()
     }
 
-    fn owner(&self, name: &str) -> Option<String> {
-        if self.families.contains_key(name) {
-            return None;
-        }
-        let owns = |base: &str, kinds: &[Kind]| {
-            self.families.get(base).and_then(|family| family.kind).is_some_and(|kind| kinds.contains(&kind))
+    fn owner<'name>(&self, name: &'name str) -> Option<&'name str> {
+        let (base, kinds): (_, &[Kind]) = match name.strip_suffix("_bucket") {
+            Some(base) => (base, &[Kind::Histogram, Kind::GaugeHistogram]),
+            None => (
+                name.strip_suffix("_count").or_else(|| name.strip_suffix("_sum"))?,
+                &[Kind::Summary, Kind::Histogram, Kind::GaugeHistogram],
+            ),
         };
-        if let Some(base) = name.strip_suffix("_count").or_else(|| name.strip_suffix("_sum")) {
-            let kinds = [Kind::Summary, Kind::Histogram, Kind::GaugeHistogram];
-            return owns(base, &kinds).then(|| base.to_owned());
-        }
-        let base = name.strip_suffix("_bucket")?;
-        owns(base, &[Kind::Histogram, Kind::GaugeHistogram]).then(|| base.to_owned())
+        let kind = self.families.get(base)?.kind?;
+        kinds.contains(&kind).then_some(base)
     }
 }
 

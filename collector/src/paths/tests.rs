@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::list::{self, Path, Since};
-use super::{PathWatcher, Ready};
+use super::{PathWatcher, Ready, Told};
 use crate::fetch::bench::{Bench, Server, of, ok, with_head};
 
 const MEDIAMTX: &str = r#"{"itemCount":2,"pageCount":1,"items":[
@@ -75,7 +75,7 @@ async fn a_row_per_path_and_poll_and_a_last_one_when_it_is_gone() {
     server.reply(ok("application/json", EMPTY));
     watcher.once().await;
     watcher.once().await;
-    assert_eq!(*ready.borrow(), Ready { known: true, ..Ready::default() });
+    assert_eq!(*ready.borrow(), Ready { told: Told::Paths, ..Ready::default() });
     let rows = of!(bench.rows(), MediaPath);
     let told: Vec<_> = rows.iter().map(|row| (row.path.as_str(), row.ready)).collect();
     let (input, output) = (("live/abc/in", true), ("live/abc/out", false));
@@ -89,19 +89,20 @@ async fn what_is_no_list_is_a_poll_row_once_per_change() {
     let mut bench = Bench::new();
     let watcher = watcher(&bench, &server).await;
     let ready = watcher.ready();
+    assert_eq!(ready.borrow().told, Told::NotYet);
     watcher.once().await;
     watcher.once().await;
-    assert!(!ready.borrow().known);
+    assert_eq!(ready.borrow().told, Told::Nonsense);
     server.reply(with_head("HTTP/1.1 401 Unauthorized", "who?"));
     watcher.once().await;
     server.reply(ok("application/json", MEDIAMTX));
     watcher.once().await;
     watcher.once().await;
-    assert!(ready.borrow().known);
+    assert_eq!(ready.borrow().told, Told::Paths);
     server.reply(ok("application/json", "{}"));
     watcher.once().await;
     let now = ready.borrow().clone();
-    assert!(!now.known && now.since_ns.contains_key("live/abc/in"), "{now:?}");
+    assert!(now.told == Told::Nonsense && now.since_ns.contains_key("live/abc/in"), "{now:?}");
     let polls = of!(bench.rows(), Poll);
     let errors: Vec<_> = polls.iter().map(|poll| poll.error.as_deref().unwrap_or("none")).collect();
     assert_eq!(errors.len(), 4, "{errors:?}");
