@@ -19,7 +19,9 @@ pub(crate) fn find_program(spec: &ProcessSpec) -> Result<PathBuf, Error> {
         return match (is_executable(&program), program.exists()) {
             (true, _) => absolute(program, spec),
             (false, true) => Err(not_found(format!("{} is not executable: chmod +x", program.display()))),
-            (false, false) => Err(not_found(format!("there is no {}: build it, or correct `command`", program.display()))),
+            (false, false) => {
+                Err(not_found(format!("there is no {}: build it, or correct `command`", program.display())))
+            }
         };
     }
     let path = spec.env.get("PATH").map(|path| OsStr::new(path).to_owned()).or_else(|| std::env::var_os("PATH"));

@@ -80,7 +80,7 @@ impl Event {
             }
             Happening::Started { pid } => ("start", None, format!("{{\"pid\":{pid}}}")),
             Happening::Ready { took } => ("ready", None, format!("{{\"took_ms\":{}}}", took.as_millis())),
-            Happening::Stopping => ("stopping", None, "{}".to_owned()),
+            Happening::Stopping => ("stop", None, "{}".to_owned()),
             Happening::Exited { exit_code } => ("exit", exit_code, "{}".to_owned()),
         };
         record::Event {

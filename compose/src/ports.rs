@@ -13,7 +13,8 @@ const UNSEEN: &str = "a process that can't be seen from here (of another user, o
 pub fn port_owner(addr: SocketAddr) -> Option<String> {
     match tables() {
         Some(tables) => {
-            let sockets: BTreeSet<u64> = listeners(&tables).filter(|(at, _)| covers(*at, addr)).map(|(_, socket)| socket).collect();
+            let sockets: BTreeSet<u64> =
+                listeners(&tables).filter(|(at, _)| covers(*at, addr)).map(|(_, socket)| socket).collect();
             if sockets.is_empty() { None } else { Some(holder(&sockets).unwrap_or_else(|| UNSEEN.to_owned())) }
         }
         None => ask_lsof(addr),

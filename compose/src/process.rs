@@ -277,7 +277,13 @@ impl OwnGroup {
 }
 
 /// Collects the process when it ends, then watches what it may have left in its group.
-async fn collect(mut child: Child, process: Arc<str>, sink: Sink, group: Arc<OwnGroup>, told: watch::Sender<Option<Exit>>) {
+async fn collect(
+    mut child: Child,
+    process: Arc<str>,
+    sink: Sink,
+    group: Arc<OwnGroup>,
+    told: watch::Sender<Option<Exit>>,
+) {
     let exit_code = child.wait().await.ok().and_then(exit_code);
     let mut gone = group.is_gone();
     sink(Event { process, what: Happening::Exited { exit_code } });

@@ -172,7 +172,8 @@ mod tests {
 
     #[test]
     fn whoever_is_closest_above_counts() {
-        let looks = [look(1, 0, 1), look(2, 1, 2), look(COLLECTOR, 2, 4), look(20, 10, 8), look(21, 20, 16), look(30, 10, 32)];
+        let looks =
+            [look(1, 0, 1), look(2, 1, 2), look(COLLECTOR, 2, 4), look(20, 10, 8), look(21, 20, 16), look(30, 10, 32)];
         let looks = [&looks[..], &[look(31, 30, 64), look(40, 21, 128)]].concat();
         let roots = [root("a", 20), root("b", 40)];
         let expected = [("a", 8 + 16, 2), ("b", 128, 1), ("Collector", 4, 1), ("Children", 32 + 64, 2)];
@@ -184,7 +185,12 @@ mod tests {
         let mut families = Families::new(COLLECTOR);
         let roots = [root("a", 20)];
         let own = look(COLLECTOR, 1, 4);
-        check(&mut families, &[own, look(20, 10, 8), look(21, 20, 16)], &roots, &[("a", 24, 2), ("Collector", 4, 1), ("Children", 0, 0)]);
+        check(
+            &mut families,
+            &[own, look(20, 10, 8), look(21, 20, 16)],
+            &roots,
+            &[("a", 24, 2), ("Collector", 4, 1), ("Children", 0, 0)],
+        );
         check(&mut families, &[own, look(20, 10, 9)], &roots, &[("a", 25, 1), ("Collector", 4, 1), ("Children", 0, 0)]);
         check(&mut families, &[own], &roots, &[("a", 25, 0), ("Collector", 4, 1), ("Children", 0, 0)]);
     }
@@ -193,7 +199,12 @@ mod tests {
     fn an_orphan_stays_where_it_was() {
         let mut families = Families::new(COLLECTOR);
         let roots = [root("a", 20)];
-        check(&mut families, &[look(20, 10, 8), look(21, 20, 1)], &roots, &[("a", 9, 2), ("Collector", 0, 0), ("Children", 0, 0)]);
+        check(
+            &mut families,
+            &[look(20, 10, 8), look(21, 20, 1)],
+            &roots,
+            &[("a", 9, 2), ("Collector", 0, 0), ("Children", 0, 0)],
+        );
         check(&mut families, &[look(21, 1, 2)], &roots, &[("a", 10, 1), ("Collector", 0, 0), ("Children", 0, 0)]);
     }
 

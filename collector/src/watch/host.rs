@@ -157,7 +157,8 @@ mod tests {
         assert!(!metrics(&first).contains_key("cpu/busy_ratio"), "one look gives no share");
         let stats = gauge.read(&clock);
         let metrics = metrics(&stats);
-        let names = ["clock/wall_offset_ns", "cpu/busy_ratio", "disk/free", "load/1m", "memory/available", "memory/total"];
+        let names =
+            ["clock/wall_offset_ns", "cpu/busy_ratio", "disk/free", "load/1m", "memory/available", "memory/total"];
         assert_eq!(metrics.keys().copied().collect::<Vec<_>>(), names);
         assert!((0.0..=1.0).contains(&metrics["cpu/busy_ratio"]), "{metrics:?}");
         assert!(metrics["disk/free"] > 0.0 && metrics["memory/available"] <= metrics["memory/total"], "{metrics:?}");

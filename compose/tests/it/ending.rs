@@ -62,7 +62,8 @@ async fn what_ignores_the_request_is_killed() {
 async fn a_deaf_grandchild_is_killed_after_its_leader() {
     let seen = Seen::default();
     let mut processes = seen.processes();
-    let mut leader = shell("leader", "(trap '' TERM; echo deaf; while :; do sleep 0.05; done) & echo $!; exec sleep 600");
+    let mut leader =
+        shell("leader", "(trap '' TERM; echo deaf; while :; do sleep 0.05; done) & echo $!; exec sleep 600");
     leader.grace = Duration::from_millis(200);
     processes.start(&leader).await.unwrap();
     seen.line("leader", "deaf").await;

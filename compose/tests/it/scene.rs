@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use compose::{Event, Happening, Processes, ProcessSpec, Sink};
+use compose::{Event, Happening, ProcessSpec, Processes, Sink};
 
 /// Far beyond what anything here takes; a test that comes to it has failed.
 const DEADLINE: Duration = Duration::from_secs(20);
