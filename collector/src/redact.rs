@@ -170,7 +170,11 @@ impl Redactor {
         if !may_hold_secret(text) {
             return text.to_owned();
         }
-        let text = URL.replace_all(text, |found: &Captures| self.url(&found[0]));
+        let text = URL.replace_all(text, |found: &Captures| {
+            // What ends a sentence is not part of the URL in it.
+            let url = found[0].trim_end_matches([':', ',', ';', '.', ')', ']']);
+            format!("{}{}", self.url(url), &found[0][url.len()..])
+        });
         let text = BEARER.replace_all(&text, |found: &Captures| format!("{} {}", &found[1], self.token(&found[2])));
         let keep_name = |found: &Captures| format!("{}{}{}", &found[1], &found[2], self.token(&found[3]));
         let text = KEY_VALUE.replace_all(&text, keep_name);
@@ -210,7 +214,7 @@ fn is_token(text: &str) -> bool {
 }
 
 /// Whether a field or header of that name holds a secret.
-fn is_secret_name(name: &str) -> bool {
+pub(crate) fn is_secret_name(name: &str) -> bool {
     let name: String = name.to_ascii_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
     matches!(name.as_str(), "auth" | "jwt" | "pwd" | "cookie" | "setcookie" | "session" | "sessiontoken")
         || ["password", "passwd", "secret", "token", "apikey", "accesskey", "privatekey", "credential", "authorization"]
@@ -291,7 +295,7 @@ mod tests {
             let redacted = redactor.text(line);
             assert!(!redacted.contains("hunter2"), "{redacted}");
         }
-        for plain in ["loaded 3 models in 2.5 s", "the tokenizer from disk was ready", "a key frame at 2.0"] {
+        for plain in ["loaded 3 models in 2.5 s", "the tokenizer from disk was ready", "a key frame at 2.0", "rtmp://h/live/s1/in: refused"] {
             assert_eq!(redactor.text(plain), plain);
         }
     }

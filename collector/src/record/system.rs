@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use compose::{Event, Guard, Process, ProcessSpec, Processes, Sink};
+use compose::{Event, Guard, Happening, Process, ProcessSpec, Processes, Sink};
 use tokio_util::sync::CancellationToken;
 
 use super::timeline::Timeline;
@@ -19,7 +19,6 @@ pub(super) struct System {
     publisher_sink: Sink,
     guard: Option<Arc<Guard>>,
     sources: [Source; 2],
-    watched: Arc<Watched>,
 }
 
 impl System {
@@ -33,8 +32,13 @@ impl System {
         let process = intake.source("process", "process", &[Table::Timeline, Table::Logs]);
         let publisher = intake.source("publisher", "publisher", &[Table::Timeline, Table::Logs]);
         let sink = |source: &Source, name: &'static str| -> Sink {
-            let (source, redactor) = (source.clone(), Arc::clone(redactor));
-            Arc::new(move |event| record(&source, name, &redactor, event))
+            let (source, redactor, watched) = (source.clone(), Arc::clone(redactor), Arc::clone(&watched));
+            Arc::new(move |event| {
+                if let Happening::Started { pid } = event.what {
+                    watched.add(&event.process, pid);
+                }
+                record(&source, name, &redactor, event);
+            })
         };
         Ok(System {
             processes: Processes::new(sink(&process, "process"), Some(Arc::clone(&guard)))?,
@@ -42,7 +46,6 @@ impl System {
             publisher_sink: sink(&publisher, "publisher"),
             guard: Some(guard),
             sources: [process, publisher],
-            watched,
         })
     }
 
@@ -53,11 +56,7 @@ impl System {
     pub(super) async fn start(&mut self, scenario: &Scenario) -> Result<(), compose::Error> {
         self.sources[0].live();
         for process in &scenario.processes {
-            let started = self.processes.start(&process.spec).await;
-            if let Some(running) = self.processes.get(&process.spec.name) {
-                self.watched.add(&process.spec.name, running.pid());
-            }
-            started?;
+            self.processes.start(&process.spec).await?;
             eprintln!("{} is ready", process.spec.name);
         }
         Ok(())

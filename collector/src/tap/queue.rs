@@ -113,7 +113,7 @@ mod tests {
         queue.push(3, Observed::Gone { at_ns: 13 });
         let mut items = VecDeque::new();
         assert!(!queue.drain(&mut items));
-        let kinds: Vec<_> = items.iter().map(|(_, observed)| match observed {
+        let kinds = items.iter().map(|(_, observed)| match observed {
             Observed::Bytes { .. } => "bytes",
             Observed::Lost(lost) if (lost.from_ns, lost.to_ns, lost.chunks) == (11, 12, 2) => "lost",
             Observed::Gone { .. } => "gone",
