@@ -61,6 +61,8 @@ pub struct MediaTap {
 /// What one run of the tap keeps between two attempts to join.
 #[derive(Default)]
 struct Progress {
+    /// See [`ffmpeg::has_nodelay`].
+    nodelay: bool,
     /// Attempts since the last join.
     attempts: i64,
     /// Copies made.
@@ -92,7 +94,8 @@ impl MediaTap {
     /// Joins the stream, again and again, until the token is cancelled; then finishes the copy (2 s at most).
     pub async fn run(&self, token: CancellationToken) {
         self.source.live();
-        let mut progress = Progress::default();
+        let nodelay = token.run_until_cancelled(ffmpeg::has_nodelay()).await.unwrap_or_default();
+        let mut progress = Progress { nodelay, ..Progress::default() };
         let mut paths = self.paths.clone();
         let mut earliest = Instant::now();
         loop {
@@ -148,7 +151,7 @@ impl MediaTap {
         let number = progress.files + 1;
         let name = if number == 1 { format!("{}.mkv", self.target) } else { format!("{}-{number}.mkv", self.target) };
         let file = self.folder.join(&name);
-        let mut child = match Ffmpeg::start(&self.url, &file) {
+        let mut child = match Ffmpeg::start(&self.url, &file, progress.nodelay) {
             Ok(child) => child,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return self.refused(progress, &ToolError::Missing { tool: "ffmpeg" }.to_string());

@@ -103,7 +103,8 @@ impl PathWatcher {
                 self.note(answer, list.problem, &mut last);
             }
             Err(error) => {
-                self.ready.send_if_modified(|ready| std::mem::replace(&mut ready.told, Told::Nonsense) != Told::Nonsense);
+                self.ready
+                    .send_if_modified(|ready| std::mem::replace(&mut ready.told, Told::Nonsense) != Told::Nonsense);
                 self.note(answer, Some(error), &mut last);
             }
         }

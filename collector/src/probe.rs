@@ -72,9 +72,7 @@ pub(crate) async fn tool_version(tool: &'static str) -> Result<String, ToolError
     let stdout = String::from_utf8_lossy(&output.stdout);
     let line = stdout.lines().next().unwrap_or_default();
     match line.split_once(" version ") {
-        Some((_, rest)) if output.status.success() => {
-            Ok(rest.split_whitespace().next().unwrap_or_default().to_owned())
-        }
+        Some((_, rest)) if output.status.success() => Ok(rest.split_whitespace().next().unwrap_or_default().to_owned()),
         _ => Err(ToolError::Failed { tool, message: last_line(&output.stderr) }),
     }
 }

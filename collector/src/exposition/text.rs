@@ -70,7 +70,9 @@ impl<'a> Page<'a> {
         }
         let (name, rest) = match line::metadata_name(rest, Format::Text) {
             Ok((name, rest)) if rest.is_empty() || rest.starts_with(BLANKS) => (name, rest.trim_start_matches(BLANKS)),
-            Ok((name, _)) => return self.read.broken_rule(self.line, format!("{name:?} is only part of a metric name")),
+            Ok((name, _)) => {
+                return self.read.broken_rule(self.line, format!("{name:?} is only part of a metric name"));
+            }
             Err(text) => return self.read.broken_rule(self.line, text),
         };
         if rest.is_empty() {

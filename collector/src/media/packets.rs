@@ -90,9 +90,16 @@ mod tests {
     #[test]
     fn a_page_of_ffmpeg_is_read() {
         let mut reader = Framecrc::default();
-        for line in ["#extradata 0:        5, 0x0366015d", "#software: Lavf59.27.100", "#tb 0: 1/1000",
-            "#media_type 0: video", "#codec_id 0: h264", "#dimensions 0: 640x360", "#tb 1: 1/44100",
-            "#media_type 1: audio"] {
+        for line in [
+            "#extradata 0:        5, 0x0366015d",
+            "#software: Lavf59.27.100",
+            "#tb 0: 1/1000",
+            "#media_type 0: video",
+            "#codec_id 0: h264",
+            "#dimensions 0: 640x360",
+            "#tb 1: 1/44100",
+            "#media_type 1: audio",
+        ] {
             assert_eq!(reader.line(line), None, "{line}");
         }
         let video = reader.line("0,       1023,       1056,       33,    17845, 0x59e0ac4f").unwrap();
@@ -109,7 +116,9 @@ mod tests {
         reader.line("#media_type 0: video");
         let packet = reader.line("0, -9223372036854775808, 5, 0, 7, 0x0, F=0x5").unwrap();
         assert_eq!((packet.dts_s, packet.pts_s, packet.duration_s, packet.key), (None, Some(0.005), None, true));
-        for line in ["", "0, 1, 2", "9, 1, 1, 1, 1, 0x0", "x, 1, 1, 1, 1, 0x0", "#", "#tb 99999999999: 1/1", "-1,1,1,1,1,"] {
+        for line in
+            ["", "0, 1, 2", "9, 1, 1, 1, 1, 0x0", "x, 1, 1, 1, 1, 0x0", "#", "#tb 99999999999: 1/1", "-1,1,1,1,1,"]
+        {
             assert_eq!(reader.line(line), None, "{line}");
         }
     }

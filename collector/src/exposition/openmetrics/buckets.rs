@@ -20,13 +20,7 @@ pub(super) struct Buckets {
 
 impl Buckets {
     /// Takes in a sample; returns what it breaks, and what the histogram before it broke.
-    pub(super) fn sample(
-        &mut self,
-        part: Part,
-        group: &str,
-        line: &Line<'_>,
-        timestamp: Option<i128>,
-    ) -> Vec<String> {
+    pub(super) fn sample(&mut self, part: Part, group: &str, line: &Line<'_>, timestamp: Option<i128>) -> Vec<String> {
         let mut broken = Vec::new();
         if !self.open || self.group != group || self.timestamp != timestamp {
             broken = self.close();
