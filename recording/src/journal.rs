@@ -11,7 +11,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
@@ -210,16 +210,13 @@ impl Entries {
             return Ok(());
         }
         let mut file = File::open(&self.path).map_err(Error::file("open the journal", &self.path))?;
-        let unreadable = |problem: ArrowError| {
-            let source = std::io::Error::new(std::io::ErrorKind::InvalidData, problem);
-            Error::File { doing: "read an entry of", path: self.path.clone(), source }
-        };
+        let unreadable = unreadable(&self.path);
         for entry in self.entries.iter().filter(|entry| entry.table == table) {
             file.seek(SeekFrom::Start(entry.payload_at)).map_err(Error::file("read", &self.path))?;
             let mut payload = vec![0; entry.length as usize];
             file.read_exact(&mut payload).map_err(Error::file("read", &self.path))?;
-            for batch in StreamReader::try_new(payload.as_slice(), None).map_err(unreadable)? {
-                take(batch.map_err(unreadable)?)?;
+            for batch in StreamReader::try_new(payload.as_slice(), None).map_err(&unreadable)? {
+                take(batch.map_err(&unreadable)?)?;
             }
         }
         Ok(())
@@ -236,6 +233,70 @@ impl Entries {
             Ok(())
         })?;
         Ok(batches)
+    }
+}
+
+/// Follows a journal while it is written: each read gives what was appended since the last.
+#[derive(Debug)]
+pub struct Tail {
+    path: PathBuf,
+    file: File,
+    at_byte: u64,
+}
+
+impl Tail {
+    /// Opens a journal at its beginning.
+    ///
+    /// # Errors
+    /// [`Error::File`] where it can't be opened.
+    pub fn open(path: &Path) -> Result<Tail, Error> {
+        let file = File::open(path).map_err(Error::file("open the journal", path))?;
+        Ok(Tail { path: path.to_owned(), file, at_byte: 0 })
+    }
+
+    /// The batches of some tables in the whole entries that are new; other tables are passed over unread. An entry that
+    /// is not whole yet is left for the next read.
+    ///
+    /// # Errors
+    /// [`Error::File`] where the journal can't be read.
+    pub fn read(&mut self, wanted: &[Table]) -> Result<Vec<(Table, RecordBatch)>, Error> {
+        let size = self.file.metadata().map_err(Error::file("look at", &self.path))?.len();
+        let mut batches = Vec::new();
+        let mut payload = Vec::new();
+        while let Some((table, length)) = self.header(size)? {
+            if wanted.contains(&table) {
+                self.file.seek(SeekFrom::Start(self.at_byte)).map_err(Error::file("read", &self.path))?;
+                let entry = next_entry(&mut self.file, size - self.at_byte, &mut payload);
+                if entry.map_err(Error::file("read", &self.path))?.is_err() {
+                    break;
+                }
+                for batch in StreamReader::try_new(payload.as_slice(), None).map_err(unreadable(&self.path))? {
+                    batches.push((table, batch.map_err(unreadable(&self.path))?));
+                }
+            }
+            self.at_byte += HEADER_BYTES as u64 + u64::from(length);
+        }
+        Ok(batches)
+    }
+
+    /// Table and payload length of the entry that begins here, if all of it is in the file.
+    fn header(&mut self, size: u64) -> Result<Option<(Table, u32)>, Error> {
+        let left = size.saturating_sub(self.at_byte);
+        let mut header = [0; HEADER_BYTES];
+        if left < HEADER_BYTES as u64 {
+            return Ok(None);
+        }
+        self.file.read_exact_at(&mut header, self.at_byte).map_err(Error::file("read", &self.path))?;
+        let length = u32::from_le_bytes([header[4], header[5], header[6], header[7]]);
+        let whole = header[0..4] == MAGIC && u64::from(length) <= left - HEADER_BYTES as u64;
+        Ok(Table::from_number(header[12]).filter(|_| whole).map(|table| (table, length)))
+    }
+}
+
+fn unreadable(path: &Path) -> impl Fn(ArrowError) -> Error + '_ {
+    |problem| {
+        let source = std::io::Error::new(std::io::ErrorKind::InvalidData, problem);
+        Error::File { doing: "read an entry of", path: path.to_owned(), source }
     }
 }
 

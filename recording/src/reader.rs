@@ -46,7 +46,7 @@ impl Recording {
             let (state, end_ns) = (run.state, run.duration_ns);
             return Ok(Recording { dir: dir.to_owned(), run, state, end_ns, journal: None });
         };
-        let state = if is_locked(dir) { State::Running } else { State::Incomplete };
+        let state = if is_running(dir) { State::Running } else { State::Incomplete };
         let end_ns = end_ns(&journal)?;
         Ok(Recording { dir: dir.to_owned(), run, state, end_ns, journal: Some(journal) })
     }
@@ -126,7 +126,8 @@ impl Recording {
     }
 }
 
-fn is_locked(dir: &Path) -> bool {
+/// Whether a collector is writing the recording at this moment.
+pub fn is_running(dir: &Path) -> bool {
     File::open(dir.join(LOCK_FILE)).is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
 }
 
@@ -143,16 +144,26 @@ pub(crate) fn end_ns(entries: &Entries) -> Result<i64, Error> {
     Ok(end_ns)
 }
 
+pub(crate) fn settled(table: Table, entries: &Entries, end_ns: i64) -> Result<Option<RecordBatch>, Error> {
+    match table {
+        Table::Run | Table::Sources => settle(table, &entries.batches(table)?, end_ns),
+        _ => Ok(None),
+    }
+}
+
 /// `run` and `sources` as a journal's rows make them: it gets a row of them at each change, the tables have the last.
 /// `None` for every other table.
-pub(crate) fn settled(table: Table, entries: &Entries, end_ns: i64) -> Result<Option<RecordBatch>, Error> {
+///
+/// # Errors
+/// [`Error::Encode`].
+pub fn settle(table: Table, batches: &[RecordBatch], end_ns: i64) -> Result<Option<RecordBatch>, Error> {
     let encoded = |batch: Result<RecordBatch, arrow::error::ArrowError>| {
         batch.map(Some).map_err(|source| Error::Encode { table: table.name(), source: source.into() })
     };
     match table {
         Table::Run => {
             let mut rows = Rows::default();
-            if let Some(Stamped { at_ns, mut row, .. }) = last_rows::<Run>(entries)?.pop() {
+            if let Some(Stamped { at_ns, mut row, .. }) = last_rows::<Run>(batches).pop() {
                 if row.state == State::Running.name() {
                     row.state = State::Incomplete.name().to_owned();
                     row.duration_ns = end_ns;
@@ -163,7 +174,7 @@ pub(crate) fn settled(table: Table, entries: &Entries, end_ns: i64) -> Result<Op
         }
         Table::Sources => {
             let mut latest: Vec<Stamped<SourceRow>> = Vec::new();
-            for stamped in last_rows::<SourceRow>(entries)? {
+            for stamped in last_rows::<SourceRow>(batches) {
                 match latest.iter_mut().find(|known| known.row.source == stamped.row.source) {
                     Some(known) => *known = stamped,
                     None => latest.push(stamped),
@@ -182,9 +193,8 @@ pub(crate) fn settled(table: Table, entries: &Entries, end_ns: i64) -> Result<Op
     }
 }
 
-fn last_rows<R: Record>(entries: &Entries) -> Result<Vec<Stamped<R>>, Error> {
-    let batches = entries.batches(R::TABLE)?;
-    Ok(batches.iter().filter_map(R::from_batch).flatten().collect())
+fn last_rows<R: Record>(batches: &[RecordBatch]) -> Vec<Stamped<R>> {
+    batches.iter().filter_map(R::from_batch).flatten().collect()
 }
 
 /// The recordings in a folder, oldest first (by the time in their names).

@@ -1,2 +1,75 @@
-//! Under construction.
-fn main() {}
+//! Judges recordings against a spec, offline.
+//!
+//! In the order data meets them: a recording's tables become [`views`] · [`measure`] runs an assertion's query and
+//! gives observations · [`judge`] says what became of it · [`report`] tells it. [`spec`] is what was asked for,
+//! [`exit`] what the caller learns. It needs no network and no running system.
+
+mod bound;
+mod check;
+mod cli;
+mod error;
+mod exit;
+mod explain;
+mod functions;
+mod info;
+mod judge;
+mod list;
+mod measure;
+mod report;
+mod runs;
+mod show;
+mod spec;
+mod sql;
+mod views;
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use cli::{Cli, Command};
+use error::Error;
+use exit::Exit;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(exit) => exit.into(),
+        Err(Error::Write { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => Exit::Held.into(),
+        Err(error) => {
+            report_error(&error);
+            Exit::CouldNotRun.into()
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<Exit, Error> {
+    match &cli.command {
+        Command::List { folder } => list::list(cli, folder.as_deref()),
+        Command::Info { run } => info::info(cli, run),
+        Command::Show { run, what, sha, output } => show::show(cli, run, what, sha.as_deref(), output.as_deref()),
+        Command::Check { runs, spec } => check::check(cli, runs, spec.as_deref()),
+        Command::Explain { spec, id } => explain::explain(cli, spec, id.as_deref()),
+        Command::Sql(sql) => sql::sql(cli, sql),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "replay", &mut script);
+            report::print(&String::from_utf8_lossy(&script))
+        }
+    }
+}
+
+/// The error and what it came from, in one line.
+fn report_error(error: &Error) {
+    let mut line = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        line.push_str(": ");
+        line.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    let line = report::plain(&line.split_whitespace().collect::<Vec<_>>().join(" "));
+    let name = if io::stderr().is_terminal() && report::colours_wanted() { "\x1b[31mreplay:\x1b[0m" } else { "replay:" };
+    // Where even the error output is closed, the exit code still tells.
+    let _ = writeln!(io::stderr(), "{name} {line}");
+}

@@ -1,0 +1,209 @@
+//! `replay check`: outcomes and attributions of single runs.
+
+mod facts;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::AsArray;
+use recording::Table;
+use recording::reader::Recording;
+
+use crate::cli::{Cli, Format};
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::judge::{self, Case, FaultRow, Judgement, Names, Need, Outcome};
+use crate::measure;
+use crate::report::{self, AssertionReport, RunReport};
+use crate::runs;
+use crate::spec::{Applies, Assertion, Fault, Query, Spec};
+use crate::views::{Answer, Engine, QueryError, Reads, Recorded, Views};
+use facts::RunFacts;
+
+/// Judges every named run, tells it, and says how the program ends.
+///
+/// # Errors
+/// Anything that keeps one of them from being judged.
+pub fn check(cli: &Cli, names: &[String], spec: Option<&Path>) -> Result<Exit, Error> {
+    let mut specs = BTreeMap::new();
+    let mut reports = Vec::new();
+    for path in runs::all(&cli.runs, names)? {
+        let recording = Recording::open(&path)?;
+        let spec_path = spec.map_or_else(|| path.join("spec.toml"), Path::to_owned);
+        let spec = read_once(&mut specs, spec_path)?;
+        let engine = Engine::start(cli.time_limit)?;
+        let report = check_run(&engine, recording, &spec);
+        engine.abandon();
+        reports.push(report?);
+    }
+    let judgements = reports.iter().flat_map(|run| &run.assertions).map(|assertion| &assertion.judgement);
+    let exit = Exit::of(judgements);
+    match cli.format {
+        Format::Text => report::print(&report::check_text(&reports, exit))?,
+        Format::Json => report::print_json(&report::check_json(&reports))?,
+    };
+    Ok(exit)
+}
+
+fn read_once(specs: &mut BTreeMap<PathBuf, Arc<Spec>>, path: PathBuf) -> Result<Arc<Spec>, Error> {
+    if let Some(spec) = specs.get(&path) {
+        return Ok(Arc::clone(spec));
+    }
+    let spec = Arc::new(Spec::read(&path)?);
+    specs.insert(path, Arc::clone(&spec));
+    Ok(spec)
+}
+
+fn check_run(engine: &Engine, recording: Recording, spec: &Arc<Spec>) -> Result<RunReport, Error> {
+    let run_facts = RunFacts::read(&recording)?;
+    let mut report = RunReport {
+        run_id: recording.run().run_id.clone(),
+        state: recording.state(),
+        end_ns: recording.end_ns(),
+        version: recording.run().version.as_ref().map(|version| version.id.clone()),
+        remarks: run_facts.remarks(&recording),
+        assertions: Vec::new(),
+    };
+    let views = Arc::new(Views::new(Recorded::Run(recording), Some(spec)).map_err(Error::of_query)?);
+    let (mut answers, faults) = ask(engine, &views, spec, &run_facts)?;
+    let recorded = recorded_names(engine, &views, &answers)?;
+    for assertion in &spec.assertions {
+        let judgement = match (run_facts.does_not_apply(assertion), answers.remove(&assertion.id)) {
+            (None, Some(answer)) => judge_one(&views, spec, &run_facts, assertion, &answer, &recorded, &faults)?,
+            (reason, _) => Judgement::without_rows(Outcome::NotApplicable, reason),
+        };
+        report.assertions.push(AssertionReport::new(assertion, judgement));
+    }
+    Ok(report)
+}
+
+/// Runs the queries of all applicable assertions and of all faults, side by side.
+fn ask(
+    engine: &Engine,
+    views: &Arc<Views>,
+    spec: &Spec,
+    facts: &RunFacts,
+) -> Result<(BTreeMap<String, Answer>, Vec<FaultRow>), Error> {
+    let assertions: Vec<&Assertion> =
+        spec.assertions.iter().filter(|assertion| facts.does_not_apply(assertion).is_none()).collect();
+    let queries: Vec<&Query> =
+        assertions.iter().map(|assertion| &assertion.query).chain(spec.faults.iter().map(|fault| &fault.query)).collect();
+    let tasks = queries.iter().map(|query| {
+        let (views, sql) = (Arc::clone(views), query.sql.clone());
+        async move { views.answer(&sql).await }
+    });
+    let results = engine.run_all(tasks.collect());
+    let mut answered = Vec::new();
+    for (query, result) in queries.iter().zip(results) {
+        let result = result.map_err(|cut| cut.error(&query.owner, engine))?;
+        answered.push(result.map_err(|error| Error::of_spec(query, error))?);
+    }
+    let of_faults = answered.split_off(assertions.len());
+    let mut faults = Vec::new();
+    for (fault, answer) in spec.faults.iter().zip(&of_faults) {
+        faults.extend(fault_rows(fault, answer)?);
+    }
+    let answers = assertions.iter().map(|assertion| assertion.id.clone()).zip(answered).collect();
+    Ok((answers, faults))
+}
+
+fn fault_rows(fault: &Fault, answer: &Answer) -> Result<Vec<FaultRow>, Error> {
+    let rows = measure::occurrences(answer).map_err(|error| Error::of_spec(&fault.query, error))?;
+    let row = |row| FaultRow { attribution: fault.attribution, says: fault.says.clone(), row };
+    Ok(rows.into_iter().map(row).collect())
+}
+
+/// The names that were recorded, of the sorts that any assertion looks for.
+fn recorded_names(engine: &Engine, views: &Arc<Views>, answers: &BTreeMap<String, Answer>) -> Result<Names, Error> {
+    let mut names = Names::default();
+    let reads = |table| answers.values().any(|answer| answer.reads.table(table));
+    for (table, column, vocabulary) in
+        [(Table::Samples, "name", &mut names.samples), (Table::Packets, "event", &mut names.events)]
+    {
+        if !reads(table) {
+            continue;
+        }
+        let (views, sql) = (Arc::clone(views), format!("SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL"));
+        let answer = engine.run(async move { views.answer(&sql).await });
+        let answer = answer.map_err(|cut| cut.error("reading names", engine))?.map_err(Error::of_query)?;
+        for batch in &answer.batches {
+            vocabulary.recorded.extend(batch.column(0).as_string::<i32>().iter().flatten().map(str::to_owned));
+        }
+    }
+    Ok(names)
+}
+
+fn judge_one(
+    views: &Views,
+    spec: &Spec,
+    facts: &RunFacts,
+    assertion: &Assertion,
+    answer: &Answer,
+    recorded: &Names,
+    faults: &[FaultRow],
+) -> Result<Judgement, Error> {
+    let in_spec = |error: QueryError| Error::of_spec(&assertion.query, error);
+    let observations = measure::observations(answer, &assertion.bound).map_err(in_spec)?;
+    if answer.reads.scans.is_empty() {
+        return Err(in_spec(QueryError::new("it reads no table: an assertion must look at the recording".into())));
+    }
+    let mut names = recorded.clone();
+    expect(&mut names, spec, assertion, &answer.reads, views).map_err(in_spec)?;
+    let needs = needs_of(assertion, &answer.reads);
+    let case = Case { bound: &assertion.bound, needs: &needs, min_rows: assertion.min_rows, names: &names };
+    Ok(judge::judge(&facts.watched, &case, observations, faults))
+}
+
+/// What an assertion needs: as written, else who writes what it reads. What the recorder itself writes needs nobody.
+pub fn needs_of(assertion: &Assertion, reads: &Reads) -> Vec<Need> {
+    if let Some(needs) = &assertion.needs {
+        return needs.iter().cloned().map(Need::Source).collect();
+    }
+    let of_the_recorder = [Table::Run, Table::Params, Table::Sources, Table::Gaps];
+    let scans = reads.scans.iter().filter(|scan| !of_the_recorder.contains(&scan.table));
+    scans.map(|scan| Need::Writers { table: scan.table.name().to_owned(), only: scan.only.clone() }).collect()
+}
+
+/// Adds the names that the assertion looks for: those it compares with, and those of `[expects]` that its SQL or the
+/// SQL of a view behind it mentions.
+fn expect(names: &mut Names, spec: &Spec, assertion: &Assertion, reads: &Reads, views: &Views) -> Result<(), QueryError> {
+    names.samples.wanted.extend(reads.samples.iter().cloned());
+    names.events.wanted.extend(reads.events.iter().cloned());
+    if spec.expects.samples.is_empty() && spec.expects.events.is_empty() {
+        return Ok(());
+    }
+    let behind = views.views_behind(&assertion.query.sql)?;
+    let of_views = spec.views.iter().filter(|view| behind.contains(&view.name)).map(|view| view.query.sql.as_str());
+    let sql: Vec<&str> = of_views.chain([assertion.query.sql.as_str()]).collect();
+    let mentioned = |name: &&String| sql.iter().any(|sql| sql.contains(&format!("'{name}'")));
+    names.samples.wanted.extend(spec.expects.samples.iter().filter(mentioned).cloned());
+    names.events.wanted.extend(spec.expects.events.iter().filter(mentioned).cloned());
+    Ok(())
+}
+
+impl RunFacts {
+    /// Why an assertion is not about this run; `None` where it is.
+    fn does_not_apply(&self, assertion: &Assertion) -> Option<String> {
+        if assertion.over_history {
+            return Some("it judges a set of runs, not one".into());
+        }
+        let applies = assertion.applies.as_ref()?;
+        let fits = |applies: &Applies| match applies {
+            Applies::Kind(kind) => *kind == self.kind,
+            Applies::Command => self.wraps_command,
+        };
+        match applies.iter().any(fits) {
+            true => None,
+            false => Some(format!("it applies to {}, this run is of kind {}", applies_to(applies), self.kind)),
+        }
+    }
+}
+
+fn applies_to(applies: &[Applies]) -> String {
+    let word = |applies: &Applies| match applies {
+        Applies::Kind(kind) => format!("runs of kind {kind}"),
+        Applies::Command => "runs around a command".to_owned(),
+    };
+    applies.iter().map(word).collect::<Vec<_>>().join(" or ")
+}

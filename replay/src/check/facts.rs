@@ -1,0 +1,83 @@
+//! What a recording says about itself that judging needs.
+
+use recording::reader::Recording;
+use recording::record::{Event, Gap, SourceRow};
+use recording::run::State;
+
+use crate::error::Error;
+use crate::judge::{self, Facts, Source, SourceState};
+
+/// A run's own facts.
+pub struct RunFacts {
+    /// What was watched, and when.
+    pub watched: Facts,
+    /// The run's kind.
+    pub kind: String,
+    /// Whether a wrapped command was recorded.
+    pub wraps_command: bool,
+}
+
+impl RunFacts {
+    /// Reads them from a recording.
+    ///
+    /// # Errors
+    /// [`Error::Recording`].
+    pub fn read(recording: &Recording) -> Result<RunFacts, Error> {
+        let sources = recording.rows::<SourceRow>()?.into_iter().map(|stamped| source(stamped.row)).collect();
+        let gaps = recording.rows::<Gap>()?.into_iter().map(|stamped| gap(stamped.row)).collect();
+        let timeline = recording.rows::<Event>()?;
+        let times = |source: &'static str, event: &'static str| {
+            let rows = timeline.iter().filter(move |stamped| stamped.row.source == source && stamped.row.event == event);
+            rows.map(|stamped| stamped.at_ns)
+        };
+        Ok(RunFacts {
+            watched: Facts {
+                complete: recording.state() == State::Complete,
+                end_ns: recording.end_ns(),
+                sources,
+                gaps,
+                published_from_ns: times("publisher", "start").min(),
+                published_until_ns: times("publisher", "exit").max(),
+                end_reached_ns: times("run", "end reached").min(),
+            },
+            kind: recording.run().kind.clone(),
+            wraps_command: timeline.iter().any(|stamped| stamped.row.source == "command"),
+        })
+    }
+
+    /// What a reader of outcomes should know first.
+    pub fn remarks(&self, recording: &Recording) -> Vec<String> {
+        let mut remarks = Vec::new();
+        match recording.state() {
+            State::Running => remarks.push("the run is still being recorded: this is how far it has come".to_owned()),
+            State::Incomplete => remarks.push("the recording was cut off: what was not seen may have come later".to_owned()),
+            State::Complete => {}
+        }
+        if let Some(torn) = recording.torn() {
+            remarks.push(format!("the journal's last {} bytes are unreadable ({})", torn.lost_bytes, torn.problem));
+        }
+        if !self.watched.gaps.is_empty() {
+            remarks.push(format!("{} gaps: see `replay info`", self.watched.gaps.len()));
+        }
+        remarks
+    }
+}
+
+fn source(row: SourceRow) -> Source {
+    Source {
+        tables: serde_json::from_str(&row.tables).unwrap_or_default(),
+        state: match row.state.as_str() {
+            "live" => SourceState::Live,
+            "ended" => SourceState::Ended,
+            "idle" => SourceState::Idle,
+            _ => SourceState::Failed,
+        },
+        name: row.source,
+        from_ns: row.from_ns,
+        to_ns: row.to_ns,
+    }
+}
+
+fn gap(row: Gap) -> judge::Gap {
+    judge::Gap { from_ns: row.from_ns, to_ns: row.to_ns, source: row.source }
+}

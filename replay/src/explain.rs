@@ -1,0 +1,190 @@
+//! `replay explain`: what stands behind an assertion, planned against empty tables, without any recording.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::check::needs_of;
+use crate::cli::{Cli, Format};
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::judge::Need;
+use crate::measure;
+use crate::report;
+use crate::spec::{Applies, Assertion, Query, Spec, near};
+use crate::views::{Answer, Engine, Recorded, Views};
+
+struct Explained<'s> {
+    assertion: &'s Assertion,
+    needs: Vec<String>,
+    views: Vec<(&'s str, &'s str)>,
+}
+
+/// Prints one assertion, or all in one line each. All queries of the spec are planned, so that a bad one is found.
+///
+/// # Errors
+/// [`Error::Spec`]: the spec or one of its queries is bad. [`Error::Usage`]: it has no such id.
+pub fn explain(cli: &Cli, path: &Path, id: Option<&str>) -> Result<Exit, Error> {
+    let spec = Arc::new(Spec::read(path)?);
+    if let Some(id) = id {
+        known(&spec, id)?;
+    }
+    let engine = Engine::start(cli.time_limit)?;
+    let explained = explain_all(&engine, &spec);
+    engine.abandon();
+    let explained = explained?;
+    let chosen: Vec<&Explained<'_>> =
+        explained.iter().filter(|explained| id.is_none_or(|id| explained.assertion.id == id)).collect();
+    match (cli.format, id, chosen.first()) {
+        (Format::Json, _, _) => report::print_json(&json!({
+            "format": 1,
+            "assertions": chosen.iter().map(|explained| json(explained)).collect::<Vec<_>>(),
+        })),
+        (Format::Text, Some(_), Some(explained)) => report::print(&text(explained)),
+        (Format::Text, Some(id), None) => report::print(&unassertable(&spec, id)),
+        (Format::Text, None, _) => report::print(&overview(&spec)),
+    }
+}
+
+fn known(spec: &Spec, id: &str) -> Result<(), Error> {
+    let ids = || {
+        let assertions = spec.assertions.iter().map(|assertion| assertion.id.as_str());
+        assertions.chain(spec.unassertable.iter().map(|unassertable| unassertable.id.as_str()))
+    };
+    match ids().any(|known| known == id) {
+        true => Ok(()),
+        false => Err(Error::Usage(format!("{} has no assertion `{id}`{}", spec.path.display(), near(id, ids())))),
+    }
+}
+
+fn explain_all<'s>(engine: &Engine, spec: &'s Arc<Spec>) -> Result<Vec<Explained<'s>>, Error> {
+    let views = Arc::new(Views::new(Recorded::Nothing, Some(spec)).map_err(Error::of_query)?);
+    let queries: Vec<&Query> = spec.views.iter().map(|view| &view.query).chain(spec.faults.iter().map(|fault| &fault.query)).collect();
+    let of_assertions: Vec<&Query> = spec.assertions.iter().map(|assertion| &assertion.query).collect();
+    ask(engine, &views, &queries)?;
+    let answers = ask(engine, &views, &of_assertions)?;
+    let mut explained = Vec::new();
+    for (assertion, answer) in spec.assertions.iter().zip(answers) {
+        let in_spec = |error| Error::of_spec(&assertion.query, error);
+        measure::observations(&answer, &assertion.bound).map_err(in_spec)?;
+        let behind = views.views_behind(&assertion.query.sql).map_err(in_spec)?;
+        explained.push(Explained {
+            assertion,
+            needs: needs_of(assertion, &answer.reads).iter().map(in_words).collect(),
+            views: spec
+                .views
+                .iter()
+                .filter(|view| behind.contains(&view.name))
+                .map(|view| (view.name.as_str(), view.query.sql.as_str()))
+                .collect(),
+        });
+    }
+    Ok(explained)
+}
+
+fn ask(engine: &Engine, views: &Arc<Views>, queries: &[&Query]) -> Result<Vec<Answer>, Error> {
+    let tasks = queries.iter().map(|query| {
+        let (views, sql) = (Arc::clone(views), query.sql.clone());
+        async move { views.answer(&sql).await }
+    });
+    let results = engine.run_all(tasks.collect());
+    let mut answers = Vec::new();
+    for (query, result) in queries.iter().zip(results) {
+        let result = result.map_err(|cut| cut.error(&query.owner, engine))?;
+        answers.push(result.map_err(|error| Error::of_spec(query, error))?);
+    }
+    Ok(answers)
+}
+
+fn in_words(need: &Need) -> String {
+    match need {
+        Need::Source(name) => name.clone(),
+        Need::Writers { table, only: None } => format!("every source that writes {table}"),
+        Need::Writers { table, only: Some(names) } => {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            format!("the sources `{}` that write {table}", names.join("`, `"))
+        }
+    }
+}
+
+fn text(explained: &Explained<'_>) -> String {
+    let Explained { assertion, needs, views } = explained;
+    let mut text = format!("{}: {}\n", assertion.id, assertion.says);
+    let unit = assertion.unit.as_ref().map_or(String::new(), |unit| format!(" {unit}"));
+    let _ = writeln!(text, "bound     {}{unit}", assertion.bound);
+    let needs = if needs.is_empty() { "nothing but the recorder".to_owned() } else { needs.join("; ") };
+    let _ = writeln!(text, "needs     {needs}");
+    let rows = match assertion.min_rows {
+        0 => "held where there are none".to_owned(),
+        rows => format!("at least {rows}"),
+    };
+    let _ = writeln!(text, "rows      {rows}");
+    if let Some(applies) = &assertion.applies {
+        let words: Vec<&str> = applies.iter().map(applies_word).collect();
+        let _ = writeln!(text, "applies   {}", words.join(", "));
+    }
+    if !assertion.covers.is_empty() {
+        let _ = writeln!(text, "covers    {}", assertion.covers.join(", "));
+    }
+    if assertion.over_history {
+        let _ = writeln!(text, "over      history: a set of runs is judged, not one");
+    }
+    for (name, sql) in views {
+        let _ = writeln!(text, "\n-- view {name}\n{}", sql.trim());
+    }
+    let _ = writeln!(text, "\n-- observe\n{}", assertion.query.sql.trim());
+    text
+}
+
+fn applies_word(applies: &Applies) -> &str {
+    match applies {
+        Applies::Kind(kind) => kind,
+        Applies::Command => "command",
+    }
+}
+
+fn unassertable(spec: &Spec, id: &str) -> String {
+    let why = spec.unassertable.iter().find(|unassertable| unassertable.id == id).map(|unassertable| unassertable.why.as_str());
+    format!("{id}: no recording can show it: {}\n", why.unwrap_or_default())
+}
+
+fn overview(spec: &Spec) -> String {
+    let mut table = report::Table::new(&["id", "bound", "unit", "says"]);
+    for assertion in &spec.assertions {
+        let unit = assertion.unit.clone().unwrap_or_default();
+        table.row(vec![assertion.id.clone(), assertion.bound.to_string(), unit, assertion.says.clone()]);
+    }
+    let mut text = table.to_string();
+    for unassertable in &spec.unassertable {
+        let _ = writeln!(text, "{}  unassertable: {}", unassertable.id, report::plain(&unassertable.why));
+    }
+    let _ = writeln!(
+        text,
+        "spec {}: {} requirements, {} assertions, {} faults, {} unassertable",
+        report::plain(&spec.id),
+        spec.requirements.len(),
+        spec.assertions.len(),
+        spec.faults.len(),
+        spec.unassertable.len()
+    );
+    text
+}
+
+fn json(explained: &Explained<'_>) -> serde_json::Value {
+    let assertion = explained.assertion;
+    json!({
+        "id": assertion.id,
+        "says": assertion.says,
+        "bound": assertion.bound.to_string(),
+        "unit": assertion.unit,
+        "needs": explained.needs,
+        "min_rows": assertion.min_rows,
+        "applies": assertion.applies.as_ref().map(|applies| applies.iter().map(applies_word).collect::<Vec<_>>()),
+        "covers": assertion.covers,
+        "over": assertion.over_history.then_some("history"),
+        "views": explained.views.iter().map(|(name, sql)| (name.to_string(), json!(sql))).collect::<serde_json::Map<_, _>>(),
+        "observe": assertion.query.sql,
+    })
+}

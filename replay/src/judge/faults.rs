@@ -1,0 +1,49 @@
+//! Faults that the spec knows, as evidence about an assertion's windows.
+
+use super::coverage::Window;
+use super::{Attribution, Facts, Judged, Judgement, Observation, Outcome};
+
+/// One row of a fault's query.
+#[derive(Clone, Debug)]
+pub struct FaultRow {
+    /// Whom it speaks for or against.
+    pub attribution: Attribution,
+    /// What happened.
+    pub says: String,
+    /// Where and when.
+    pub row: Observation,
+}
+
+/// Sets the attribution: by the faults inside the windows of the rows that decide. A broken assertion is only excused
+/// where every one of its violations lies beside a fault.
+pub fn attribute(facts: &Facts, judgement: &mut Judgement, rows: &[Judged], faults: &[FaultRow]) {
+    let deciding: Vec<&Judged> = match judgement.outcome {
+        Outcome::Broken => judgement.violations.iter().collect(),
+        _ => rows.iter().collect(),
+    };
+    let windows: Vec<Window> = match deciding.is_empty() {
+        true => vec![facts.whole_run()],
+        false => deciding.iter().map(|row| facts.window(row.observation.from_ns, row.observation.until_ns)).collect(),
+    };
+    let touches = |fault: &FaultRow, window: &Window| {
+        let (from_ns, until_ns) = facts.bounds(window);
+        let (fault_from_ns, fault_until_ns) = facts.bounds(&facts.window(fault.row.from_ns, fault.row.until_ns));
+        fault.row.skipped.is_none() && fault_from_ns <= until_ns && fault_until_ns >= from_ns
+    };
+    let relevant: Vec<&FaultRow> =
+        faults.iter().filter(|fault| windows.iter().any(|window| touches(fault, window))).collect();
+    let every_window = windows.iter().all(|window| relevant.iter().any(|fault| touches(fault, window)));
+    let product = relevant.iter().any(|fault| fault.attribution == Attribution::Product);
+    judgement.attribution = match (judgement.outcome, relevant.first()) {
+        (_, Some(_)) if product => Some(Attribution::Product),
+        (Outcome::Broken, Some(first)) if every_window => Some(first.attribution),
+        (Outcome::Broken, _) => Some(Attribution::Unknown),
+        (_, first) => first.map(|fault| fault.attribution),
+    };
+    judgement.faults = relevant.iter().map(|fault| described(fault)).collect();
+}
+
+fn described(fault: &FaultRow) -> String {
+    let evidence = if fault.row.evidence.is_empty() { String::new() } else { format!(" ({})", fault.row.evidence.join(", ")) };
+    format!("{}: {}: {}{evidence}", fault.attribution.name(), fault.says, fault.row.subject)
+}

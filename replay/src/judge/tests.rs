@@ -1,0 +1,282 @@
+use super::*;
+
+const S: i64 = 1_000_000_000;
+
+/// A complete run of 60 s that a tap and a scraper watched from start to end.
+fn facts() -> Facts {
+    Facts {
+        complete: true,
+        end_ns: 60 * S,
+        sources: vec![
+            source("tap:api", &["packets", "connections"], Some(0), Some(60), SourceState::Ended),
+            source("scrape:worker", &["scrapes", "samples"], Some(1), Some(59), SourceState::Ended),
+            source("scrape:other", &["scrapes", "samples"], None, None, SourceState::Idle),
+        ],
+        gaps: Vec::new(),
+        published_from_ns: Some(2 * S),
+        published_until_ns: Some(58 * S),
+        end_reached_ns: Some(59 * S),
+    }
+}
+
+fn source(name: &str, tables: &[&str], from_s: Option<i64>, to_s: Option<i64>, state: SourceState) -> Source {
+    Source {
+        name: name.into(),
+        tables: tables.iter().map(|table| (*table).to_owned()).collect(),
+        from_ns: from_s.map(|from_s| from_s * S),
+        to_ns: to_s.map(|to_s| to_s * S),
+        state,
+    }
+}
+
+fn gap(source: &str, from_s: i64, to_s: i64) -> Gap {
+    Gap { from_ns: from_s * S, to_ns: to_s * S, source: source.into() }
+}
+
+fn row(observed: impl Into<Option<f64>>) -> Observation {
+    Observation {
+        subject: "x".into(),
+        observed: observed.into().map_or(Observed::Missing, Observed::Number),
+        from_ns: None,
+        until_ns: None,
+        evidence: Vec::new(),
+        skipped: None,
+    }
+}
+
+fn within(observed: impl Into<Option<f64>>, from_s: i64, until_s: i64) -> Observation {
+    Observation { from_ns: Some(from_s * S), until_ns: Some(until_s * S), ..row(observed) }
+}
+
+fn shown(observed: f64) -> Observation {
+    Observation { evidence: vec!["packets#1".into()], ..row(observed) }
+}
+
+fn text(observed: &str) -> Observation {
+    Observation { observed: Observed::Text(observed.into()), ..row(None) }
+}
+
+fn skipped(observed: f64) -> Observation {
+    Observation { skipped: Some("too short".into()), ..row(observed) }
+}
+
+/// What is asked, and of what.
+struct Check {
+    facts: Facts,
+    bound: &'static str,
+    needs: Vec<Need>,
+    min_rows: usize,
+    names: Names,
+    faults: Vec<FaultRow>,
+}
+
+impl Default for Check {
+    fn default() -> Check {
+        let needs = vec![Need::Source("tap:api".into())];
+        Check { facts: facts(), bound: "<= 10", needs, min_rows: 1, names: Names::default(), faults: Vec::new() }
+    }
+}
+
+impl Check {
+    fn judge(&self, rows: &[Observation]) -> Judgement {
+        let bound = self.bound.parse().unwrap();
+        let case = Case { bound: &bound, needs: &self.needs, min_rows: self.min_rows, names: &self.names };
+        judge(&self.facts, &case, rows.to_vec(), &self.faults)
+    }
+
+    /// The outcome, and a word that its reason must contain.
+    #[track_caller]
+    fn gives(&self, rows: &[Observation], outcome: Outcome, reason: &str) -> Judgement {
+        let judgement = self.judge(rows);
+        assert_eq!(judgement.outcome, outcome, "{judgement:#?}");
+        let said = judgement.reason.clone().unwrap_or_default();
+        assert!(said.contains(reason) && (reason.is_empty() == said.is_empty()), "`{said}` should say `{reason}`");
+        judgement
+    }
+}
+
+use Outcome::{Broken, Held, Inconclusive};
+
+#[test]
+fn the_worst_row_decides() {
+    let check = Check::default();
+    check.gives(&[row(3.0), row(10.0)], Held, "");
+    let judgement = check.gives(&[row(3.0), row(12.0), row(30.0)], Broken, "");
+    assert_eq!(judgement.worst.as_ref().and_then(|worst| worst.margin), Some(-20.0));
+    assert_eq!(judgement.violations.len(), 2);
+    assert_eq!(judgement.violations[0].margin, Some(-20.0));
+    let judgement = check.gives(&[row(30.0), row(None)], Broken, "");
+    assert_eq!(judgement.worst.map(|worst| worst.observation.observed), Some(Observed::Missing));
+    assert_eq!(check.judge(&[row(3.0), row(9.0)]).worst.and_then(|worst| worst.margin), Some(1.0));
+}
+
+#[test]
+fn texts_have_no_margin() {
+    let check = Check { bound: "in {success, partial}", ..Check::default() };
+    check.gives(&[text("success")], Held, "");
+    let judgement = check.gives(&[text("partial"), text("failed")], Broken, "");
+    assert_eq!(judgement.violations[0].margin, None);
+    assert_eq!(judgement.worst.map(|worst| worst.observation.observed), Some(Observed::Text("failed".into())));
+}
+
+#[test]
+fn not_seen_is_broken_only_where_somebody_looked() {
+    let check = Check::default();
+    check.gives(&[row(None)], Broken, "");
+    check.gives(&[within(None, 5, 15)], Broken, "");
+    check.gives(&[within(None, 55, 65)], Inconclusive, "ends at 60.0 s, before 65.0 s");
+    let cut = Check { facts: Facts { complete: false, end_ns: 30 * S, ..facts() }, ..Check::default() };
+    cut.gives(&[row(None)], Inconclusive, "cut off at 30.0 s");
+    cut.gives(&[within(None, 5, 15)], Broken, "");
+    cut.gives(&[within(None, 25, 35)], Inconclusive, "before 35.0 s");
+    let gap = Check { facts: Facts { gaps: vec![gap("tap:api", 10, 11)], ..facts() }, ..Check::default() };
+    gap.gives(&[within(None, 5, 15)], Inconclusive, "lost");
+    gap.gives(&[within(None, 15, 25)], Broken, "");
+}
+
+#[test]
+fn nothing_holds_without_evidence() {
+    let check = Check::default();
+    check.gives(&[], Inconclusive, "no rows");
+    check.gives(&[skipped(3.0)], Inconclusive, "no rows");
+    let judgement = check.gives(&[skipped(99.0), row(3.0)], Held, "");
+    assert_eq!((judgement.rows, judgement.skipped), (1, 1));
+    let three = Check { min_rows: 3, ..Check::default() };
+    three.gives(&[row(1.0), row(1.0)], Inconclusive, "at least 3");
+    three.gives(&[row(1.0), row(1.0), row(1.0)], Held, "");
+}
+
+#[test]
+fn emptiness_holds_only_where_somebody_looked() {
+    let empty = |facts| Check { min_rows: 0, facts, ..Check::default() };
+    empty(facts()).gives(&[], Held, "");
+    empty(Facts { complete: false, ..facts() }).gives(&[], Inconclusive, "cut off");
+    empty(Facts { gaps: vec![gap("tap:api", 10, 11)], ..facts() }).gives(&[], Inconclusive, "lost");
+    empty(Facts { sources: Vec::new(), ..facts() }).gives(&[], Inconclusive, "no source `tap:api`");
+    empty(facts()).gives(&[row(12.0)], Broken, "");
+}
+
+#[test]
+fn what_was_needed_must_have_been_live() {
+    let live = |from_s, to_s, state| {
+        let sources = vec![source("tap:api", &["packets"], from_s, to_s, state)];
+        Check { facts: Facts { sources, ..facts() }, ..Check::default() }
+    };
+    for observed in [Some(3.0), Some(12.0), None] {
+        live(None, None, SourceState::Idle).gives(&[row(observed)], Inconclusive, "never live");
+        live(None, None, SourceState::Ended).gives(&[row(observed)], Inconclusive, "never live");
+        live(Some(0), Some(30), SourceState::Failed).gives(&[row(observed)], Inconclusive, "failed at 30.0 s");
+        live(Some(0), Some(30), SourceState::Ended).gives(&[row(observed)], Inconclusive, "ended at 30.0 s");
+        live(Some(5), Some(60), SourceState::Ended).gives(&[row(observed)], Inconclusive, "live only from 5.0 s");
+    }
+    live(Some(1), Some(59), SourceState::Ended).gives(&[row(3.0)], Held, "");
+    live(Some(1), Some(57), SourceState::Ended).gives(&[row(3.0)], Held, "");
+    live(Some(1), Some(55), SourceState::Ended).gives(&[row(3.0)], Inconclusive, "ended at 55.0 s");
+    live(Some(1), Some(56), SourceState::Live).gives(&[row(3.0)], Inconclusive, "ended at 56.0 s");
+    live(Some(0), Some(59), SourceState::Failed).gives(&[row(3.0)], Inconclusive, "failed at 59.0 s");
+    live(Some(0), Some(30), SourceState::Failed).gives(&[within(3.0, 5, 15)], Held, "");
+    live(Some(0), Some(30), SourceState::Failed).gives(&[within(12.0, 5, 15)], Broken, "");
+    live(Some(6), Some(60), SourceState::Ended).gives(&[within(3.0, 5, 15)], Inconclusive, "live only from 6.0 s");
+    live(Some(0), Some(60), SourceState::Ended).gives(&[within(3.0, 55, 70)], Held, "");
+}
+
+#[test]
+fn needs_are_found_by_what_sources_write() {
+    let writers = |table: &str, only: &[&str]| {
+        let only = (!only.is_empty()).then(|| only.iter().map(|name| (*name).to_owned()).collect());
+        Check { needs: vec![Need::Writers { table: table.into(), only }], ..Check::default() }
+    };
+    writers("packets", &[]).gives(&[row(3.0)], Held, "");
+    writers("packets", &["api"]).gives(&[row(3.0)], Held, "");
+    writers("packets", &["web"]).gives(&[row(3.0)], Inconclusive, "no source `web` that writes `packets`");
+    writers("samples", &["worker"]).gives(&[row(3.0)], Held, "");
+    writers("samples", &["worker", "other"]).gives(&[row(3.0)], Inconclusive, "`scrape:other` was never live");
+    writers("samples", &[]).gives(&[row(3.0)], Inconclusive, "`scrape:other` was never live");
+    writers("probes", &[]).gives(&[row(3.0)], Inconclusive, "no source that writes `probes`");
+    writers("timeline", &["run", "inject"]).gives(&[row(3.0)], Held, "");
+    writers("timeline", &["publisher"]).gives(&[row(3.0)], Inconclusive, "no source `publisher`");
+}
+
+#[test]
+fn a_gap_never_excuses_a_violation() {
+    let gap = |source: &str| Check { facts: Facts { gaps: vec![gap(source, 10, 11)], ..facts() }, ..Check::default() };
+    gap("tap:api").gives(&[row(3.0)], Inconclusive, "lost between 10.0 s and 11.0 s");
+    gap("tap:api").gives(&[within(3.0, 11, 20)], Inconclusive, "lost");
+    gap("tap:api").gives(&[within(3.0, 12, 20)], Held, "");
+    gap("tap:api").gives(&[row(12.0)], Broken, "");
+    gap("tap:api").gives(&[row(3.0), row(12.0)], Broken, "");
+    gap("scrape:worker").gives(&[row(3.0)], Held, "");
+    gap("recorder").gives(&[row(3.0)], Inconclusive, "lost");
+}
+
+#[test]
+fn a_cut_off_run_is_judged_as_far_as_it_goes() {
+    let cut = Check { facts: Facts { complete: false, end_ns: 30 * S, ..facts() }, ..Check::default() };
+    cut.gives(&[within(3.0, 5, 15)], Held, "");
+    cut.gives(&[within(12.0, 5, 15)], Broken, "");
+    cut.gives(&[row(3.0)], Inconclusive, "cut off");
+    cut.gives(&[row(12.0)], Inconclusive, "cut off");
+    cut.gives(&[shown(12.0)], Broken, "");
+    cut.gives(&[shown(3.0)], Inconclusive, "cut off");
+}
+
+#[test]
+fn drift_asks_did_you_mean() {
+    let names = |wanted: &[&str], recorded: &[&str]| {
+        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let samples = Vocabulary { wanted: set(wanted), recorded: set(recorded) };
+        Check { names: Names { samples, ..Names::default() }, ..Check::default() }
+    };
+    use drift::Vocabulary;
+    for rows in [vec![], vec![row(3.0)], vec![row(12.0)], vec![row(None)]] {
+        let judgement =
+            names(&["worker_delta_ms"], &["my_worker_delta_ms", "up"]).gives(&rows, Inconclusive, "did you mean `my_worker_delta_ms`");
+        assert_eq!(judgement.attribution, Some(Attribution::SpecDrift));
+        assert!(judgement.violations.is_empty());
+    }
+    names(&["jobs_total"], &["job_total"]).gives(&[row(3.0)], Inconclusive, "did you mean `job_total`");
+    names(&["jobs_total"], &["up", "down"]).gives(&[row(3.0)], Held, "");
+    names(&["jobs_total"], &["jobs_total", "job_total"]).gives(&[row(3.0)], Held, "");
+    names(&["jobs_total", "job_total"], &["job_total"]).gives(&[row(3.0)], Held, "");
+    names(&["up"], &["ok"]).gives(&[row(None)], Broken, "");
+    names(&["jobs_total"], &[]).gives(&[row(None)], Broken, "");
+}
+
+#[test]
+fn faults_attribute() {
+    let fault = |attribution, from_s: i64, until_s: i64| FaultRow { attribution, says: "it burnt".into(), row: within(None, from_s, until_s) };
+    let with = |faults: Vec<FaultRow>| Check { faults, ..Check::default() };
+    let environment = || fault(Attribution::Environment, 10, 11);
+    let says = |check: Check, rows: &[Observation], attribution: Option<Attribution>| {
+        assert_eq!(check.judge(rows).attribution, attribution);
+    };
+    says(with(vec![]), &[row(3.0)], None);
+    says(with(vec![]), &[row(12.0)], Some(Attribution::Unknown));
+    says(with(vec![environment()]), &[row(12.0)], Some(Attribution::Environment));
+    says(with(vec![environment()]), &[row(3.0)], Some(Attribution::Environment));
+    says(with(vec![environment()]), &[within(12.0, 20, 30)], Some(Attribution::Unknown));
+    says(with(vec![environment()]), &[within(3.0, 20, 30)], None);
+    says(with(vec![environment()]), &[within(12.0, 5, 15), within(12.0, 20, 30)], Some(Attribution::Unknown));
+    says(with(vec![environment()]), &[within(12.0, 5, 15), within(3.0, 20, 30)], Some(Attribution::Environment));
+    says(with(vec![environment(), fault(Attribution::Product, 12, 13)]), &[row(12.0)], Some(Attribution::Product));
+    says(with(vec![fault(Attribution::Harness, 10, 11)]), &[row(12.0)], Some(Attribution::Harness));
+    let judgement = with(vec![environment()]).judge(&[row(12.0)]);
+    assert_eq!(judgement.faults, ["environment: it burnt: x"]);
+}
+
+#[test]
+fn exits() {
+    use crate::exit::Exit;
+    let judgement = |outcome, attribution| Judgement { attribution, ..Judgement::without_rows(outcome, None) };
+    let held = || judgement(Held, None);
+    let broken = |attribution| judgement(Broken, Some(attribution));
+    let unsure = || judgement(Inconclusive, None);
+    let exit = |judgements: &[Judgement]| Exit::of(judgements);
+    assert_eq!(exit(&[]), Exit::Held);
+    assert_eq!(exit(&[held(), judgement(Outcome::NotApplicable, None)]), Exit::Held);
+    assert_eq!(exit(&[held(), unsure()]), Exit::Inconclusive);
+    assert_eq!(exit(&[unsure(), broken(Attribution::Environment), broken(Attribution::Harness)]), Exit::Explained);
+    assert_eq!(exit(&[broken(Attribution::Environment), broken(Attribution::Unknown)]), Exit::Broken);
+    assert_eq!(exit(&[broken(Attribution::Product), unsure()]), Exit::Broken);
+    assert_eq!(exit(&[judgement(Held, Some(Attribution::Environment))]), Exit::Held);
+}

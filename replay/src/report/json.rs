@@ -1,0 +1,57 @@
+//! Format 1 of SPEC.md.
+
+use serde_json::{Value, json};
+
+use super::{AssertionReport, RunReport};
+use crate::judge::{Judged, Observed};
+
+/// The answer of `replay check`.
+pub fn check(runs: &[RunReport]) -> Value {
+    json!({ "format": 1, "runs": runs.iter().map(run).collect::<Vec<_>>() })
+}
+
+fn run(run: &RunReport) -> Value {
+    json!({
+        "run_id": run.run_id,
+        "state": run.state.name(),
+        "version": run.version,
+        "remarks": run.remarks,
+        "assertions": run.assertions.iter().map(assertion).collect::<Vec<_>>(),
+    })
+}
+
+fn assertion(report: &AssertionReport) -> Value {
+    let judgement = &report.judgement;
+    json!({
+        "id": report.id,
+        "says": report.says,
+        "outcome": judgement.outcome.name(),
+        "observed": judgement.worst.as_ref().map_or(Value::Null, observed),
+        "bound": report.bound,
+        "margin": judgement.worst.as_ref().and_then(|worst| worst.margin),
+        "unit": report.unit,
+        "attribution": judgement.attribution.map(|attribution| attribution.name()),
+        "reason": judgement.reason,
+        "rows": judgement.rows,
+        "skipped": judgement.skipped,
+        "faults": judgement.faults,
+        "violations": judgement.violations.iter().map(violation).collect::<Vec<_>>(),
+    })
+}
+
+fn violation(row: &Judged) -> Value {
+    json!({
+        "subject": row.observation.subject,
+        "observed": observed(row),
+        "margin": row.margin,
+        "evidence": row.observation.evidence,
+    })
+}
+
+fn observed(row: &Judged) -> Value {
+    match &row.observation.observed {
+        Observed::Missing => Value::Null,
+        Observed::Number(number) => json!(number),
+        Observed::Text(text) => json!(text),
+    }
+}
