@@ -1,6 +1,6 @@
 //! The recorder: one thread that takes rows from the intake into the journal.
 //!
-//! It drains every 10 ms, writes every 100 ms and syncs every 250 ms; once a second it records the state of every
+//! It drains and writes every 50 ms and syncs every 250 ms; once a second it records the state of every
 //! source and its own lag, drops and bytes. When the disk refuses, it says so once, drops what comes, and the run ends;
 //! whoever carries traffic never learns of it.
 
@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::intake::{Entry, Intake};
 
-const DRAIN_EVERY: Duration = Duration::from_millis(10);
-const WRITE_EVERY: Duration = Duration::from_millis(100);
+/// Half of what a kill may lose, since a row waits this long at the most and writing takes time too.
+const WRITE_EVERY: Duration = Duration::from_millis(50);
 const SYNC_EVERY: Duration = Duration::from_millis(250);
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
@@ -106,7 +106,7 @@ struct Work {
 impl Work {
     fn run(mut self) {
         let mut entries = VecDeque::new();
-        let (mut written, mut synced, mut reported) = (Instant::now(), Instant::now(), Instant::now());
+        let (mut synced, mut reported) = (Instant::now(), Instant::now());
         loop {
             let drained = self.intake.drain(&mut entries);
             self.take(&mut entries, drained.lost);
@@ -120,16 +120,14 @@ impl Work {
             if due(&mut reported, REPORT_EVERY) {
                 self.report(drained.closed);
             }
-            if due(&mut written, WRITE_EVERY) {
-                self.attempt(Journal::write);
-            }
+            self.attempt(Journal::write);
             if due(&mut synced, SYNC_EVERY) {
                 self.attempt(|journal| journal.sync());
             }
             if drained.closed {
                 return;
             }
-            std::thread::sleep(DRAIN_EVERY);
+            std::thread::sleep(WRITE_EVERY);
         }
     }
 

@@ -117,7 +117,7 @@ tables! {
     }
     /// One thing the collector watched, with the interval in which it was live.
     Sources SourceRow {
-        /// `tap:sts`, `scrape:media-service`, …
+        /// `tap:NAME`, `scrape:NAME`, …
         source: String,
         /// The part before the colon.
         kind: String,

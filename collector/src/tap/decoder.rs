@@ -14,7 +14,7 @@ use crate::intake::Source;
 use crate::redact::Redactor;
 use crate::wire::{Connection, Direction, Item, Limits, Sessions};
 
-const DRAIN_EVERY: Duration = Duration::from_millis(5);
+const DRAIN_EVERY: Duration = Duration::from_millis(20);
 
 pub(super) fn spawn(
     tap: String,
