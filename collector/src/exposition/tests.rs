@@ -111,6 +111,9 @@ fn the_page_decides_where_the_content_type_does_not() {
 fn invalid_utf8_costs_its_line() {
     let page = parse(b"a{b=\"\xbd\"} 1\nc 2\n# HELP c \xff\n", Some(TEXT));
     assert_eq!((page.samples.len(), page.lost, page.problem_count), (1, 1, 1));
+    for body in [&b"# TYPE \xffa counter\n"[..], b"# TYPE a counter\xff\n", b"# HELP a\xff b\n"] {
+        assert!(!parse(body, Some(TEXT)).is_valid(), "{body:?}");
+    }
     let page = parse(b"# HELP c \xff\nc 2\n# EOF\n", Some(OPENMETRICS));
     assert_eq!((page.samples.len(), page.is_valid()), (1, false));
 }

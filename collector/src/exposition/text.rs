@@ -50,12 +50,12 @@ impl<'a> Page<'a> {
             Ok(text) if comment => self.comment(text.trim_start_matches(BLANKS)),
             Ok(text) => self.sample(text.trim_start_matches(BLANKS)),
             // The documentation of a metric may be anything; only what is kept has to be UTF-8.
-            Err(_) if comment => {}
+            Err(_) if comment => self.comment(String::from_utf8_lossy(bytes).trim_start_matches(BLANKS)),
             Err(_) => self.read.lost_line(self.line, "the line is not UTF-8"),
         }
     }
 
-    fn comment(&mut self, text: &'a str) {
+    fn comment(&mut self, text: &str) {
         let text = text[1..].trim_start_matches(BLANKS);
         let Some(rest) = text.strip_prefix("HELP").or_else(|| text.strip_prefix("TYPE")) else {
             return;
