@@ -204,12 +204,13 @@ fn nonsense_has_no_sound_and_does_no_harm() {
 
 #[test]
 fn a_reader_that_panics_costs_one_sound() {
-    let mut wav = wav(&pcm(0.1, |i| sine(440.0, i)));
-    // IMA ADPCM that claims 2^n samples a block with n of more bits than there are: Symphonia 0.6.1 overflows.
-    wav[20..22].copy_from_slice(&0x11_u16.to_le_bytes());
-    wav[22..24].copy_from_slice(&0_u16.to_le_bytes());
-    wav[32..34].copy_from_slice(&0_u16.to_le_bytes());
-    assert!(Sounds::default().get(&wav, None).is_none());
+    // 64 channels of which the mask names one: Symphonia 0.6.1 shifts by 63 and overflows, where overflows are caught.
+    let mut wav = b"RIFF\xff\0\0\0WAVEfmt \x28\0\0\0\xfe\xff\x40\0\x80\x3e\0\0\0\x80\x1f\0\x80\0\x10\0".to_vec();
+    wav.extend(*b"\x16\0\x10\0\x01\0\0\0\x01\0\0\0\0\0\x10\0\x80\0\0\xaa\0\x38\x9b\x71data\x80\0\0\0");
+    wav.extend([0; 128]);
+    let sounds = Sounds::default();
+    sounds.get(&wav, None);
+    assert!(sounds.get(&file("tone.aac"), None).is_some());
 }
 
 async fn ask(query: &str) -> datafusion::error::Result<RecordBatch> {
