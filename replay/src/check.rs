@@ -28,7 +28,7 @@ use facts::RunFacts;
 pub fn check(cli: &Cli, names: &[String], spec: Option<&Path>) -> Result<Exit, Error> {
     let mut specs = BTreeMap::new();
     let mut reports = Vec::new();
-    for path in runs::all(&cli.runs, names)? {
+    for path in runs::all(&cli.runs_dir, names)? {
         let recording = Recording::open(&path)?;
         let spec_path = spec.map_or_else(|| path.join("spec.toml"), Path::to_owned);
         let spec = read_once(&mut specs, spec_path)?;

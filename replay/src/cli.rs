@@ -13,8 +13,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[command(name = "replay", version, after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXITS}"))]
 pub struct Cli {
     /// The folder that run ids are looked up in.
-    #[arg(long, global = true, default_value = "runs", value_name = "DIR")]
-    pub runs: PathBuf,
+    #[arg(long = "runs", global = true, default_value = "runs", value_name = "DIR")]
+    pub runs_dir: PathBuf,
     /// How the answer is written.
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     pub format: Format,

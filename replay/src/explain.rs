@@ -42,8 +42,8 @@ pub fn explain(cli: &Cli, path: &Path, id: Option<&str>) -> Result<Exit, Error> 
             "format": 1,
             "assertions": chosen.iter().map(|explained| json(explained)).collect::<Vec<_>>(),
         })),
-        (Format::Text, Some(_), Some(explained)) => report::print(&text(explained)),
-        (Format::Text, Some(id), None) => report::print(&unassertable(&spec, id)),
+        (Format::Text, Some(_), Some(explained)) => report::print(&report::plain_lines(&text(explained))),
+        (Format::Text, Some(id), None) => report::print(&report::plain_lines(&unassertable(&spec, id))),
         (Format::Text, None, _) => report::print(&overview(&spec)),
     }
 }

@@ -34,7 +34,7 @@ struct Cost {
 /// # Errors
 /// [`Error::Recording`] where it can't be found or read.
 pub fn info(cli: &Cli, run: &str) -> Result<Exit, Error> {
-    let info = Info::read(runs::open(&cli.runs, run)?)?;
+    let info = Info::read(runs::open(&cli.runs_dir, run)?)?;
     match cli.format {
         Format::Text => report::print(&info.text()),
         Format::Json => report::print_json(&info.json()),

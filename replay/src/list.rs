@@ -16,7 +16,7 @@ use crate::report::{self, Table};
 /// [`Error::Recording`] where the folder can't be read.
 pub fn list(cli: &Cli, folder: Option<&Path>) -> Result<Exit, Error> {
     let mut runs = Vec::new();
-    for path in reader::list(folder.unwrap_or(&cli.runs))? {
+    for path in reader::list(folder.unwrap_or(&cli.runs_dir))? {
         match Recording::open(&path) {
             Ok(recording) => runs.push(recording),
             Err(error) => report::warn(&format!("left out: {error}")),

@@ -35,7 +35,6 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(&cli) {
         Ok(exit) => exit.into(),
-        Err(Error::Write { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => Exit::Held.into(),
         Err(error) => {
             report_error(&error);
             Exit::CouldNotRun.into()

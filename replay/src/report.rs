@@ -59,14 +59,17 @@ impl AssertionReport {
     }
 }
 
-/// Writes an answer to the standard output.
+/// Writes an answer to the standard output. A reader that has seen enough is no error.
 ///
 /// # Errors
 /// [`Error::Write`].
 pub fn print(text: &str) -> Result<Exit, Error> {
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    written.map(|()| Exit::Held).map_err(|source| Error::Write { to: "the answer".into(), source })
+    match written {
+        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => Err(Error::Write { to: "the answer".into(), source }),
+        _ => Ok(Exit::Held),
+    }
 }
 
 /// Writes an answer as JSON. What JSON lets through raw and a terminal obeys is escaped.
@@ -110,6 +113,11 @@ fn is_control(character: char) -> bool {
 pub fn plain(text: &str) -> String {
     let space = |character| if matches!(character, '\n' | '\t' | '\r') { ' ' } else { character };
     text.chars().map(space).filter(|character| !is_control(*character)).collect()
+}
+
+/// The same for texts of several lines.
+pub fn plain_lines(text: &str) -> String {
+    text.lines().map(|line| plain(line) + "\n").collect()
 }
 
 /// A number with as many digits as people read.

@@ -20,7 +20,7 @@ use crate::spec::near;
 /// # Errors
 /// [`Error::Usage`] where there is no such thing; [`Error::Recording`]; [`Error::Write`].
 pub fn show(cli: &Cli, run: &str, what: &str, sha: Option<&str>, output: Option<&Path>) -> Result<Exit, Error> {
-    let recording = runs::open(&cli.runs, run)?;
+    let recording = runs::open(&cli.runs_dir, run)?;
     match (what, sha, output) {
         ("blob", Some(sha), Some(output)) => save_blob(&recording, sha, output),
         ("blob", _, _) => Err(Error::Usage("write `replay show RUN blob SHA -o FILE` (hashes: `replay show RUN blobs`)".into())),

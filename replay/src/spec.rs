@@ -337,3 +337,6 @@ fn fault(section: &mut Section<'_>) -> Result<Fault, Error> {
         says,
     })
 }
+
+#[cfg(test)]
+mod tests;

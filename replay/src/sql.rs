@@ -19,7 +19,7 @@ use crate::views::{Answer, Engine, Recorded, Views};
 /// # Errors
 /// [`Error::Sql`] with the place in the query; [`Error::Recording`].
 pub fn sql(cli: &Cli, sql: &Sql) -> Result<Exit, Error> {
-    let named = runs::named(&cli.runs, &sql.run)?;
+    let named = runs::named(&cli.runs_dir, &sql.run)?;
     if sql.until_true {
         return match named {
             Named::Run(path) => wait::until_true(&path, &sql.query, sql.every),

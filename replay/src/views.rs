@@ -111,15 +111,17 @@ impl Views {
     /// As [`Views::answer`].
     pub async fn plan(&self, sql: &str) -> Result<(LogicalPlan, Reads), QueryError> {
         let statement = guard::only_query(sql)?;
+        let references = self.references(&statement)?;
         let mut from_views = Reads::default();
-        for name in self.references(&statement)? {
-            from_views.add(self.ensure(&name).await?);
+        for name in &references {
+            from_views.add(self.ensure(name).await?);
         }
         let state = self.context.state();
         let plan = state.statement_to_plan(statement).await.map_err(QueryError::of)?;
         guard::verify(&plan)?;
         let plan = state.optimize(&plan).map_err(QueryError::of)?;
         let mut reads = reads::of(&plan)?;
+        reads.also(references.iter().filter_map(|name| Table::from_name(name)));
         reads.add(from_views);
         Ok((plan, reads))
     }

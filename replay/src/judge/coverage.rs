@@ -5,6 +5,9 @@ use super::Need;
 /// Sources end in order, but not at the same moment: a source that lasted until this long before the end saw the end.
 const SLACK_NS: i64 = 2_000_000_000;
 
+/// Rows of a run that was cut off may have waited this long to be written, some tables longer than others.
+const WAITING_NS: i64 = 1_000_000_000;
+
 /// What a recording says about its own watching.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
@@ -145,12 +148,12 @@ pub fn cut_off(facts: &Facts, window: &Window) -> Option<String> {
 
 /// Whether the recording ends before the window does.
 pub fn not_reached(facts: &Facts, window: &Window) -> Option<String> {
+    let reach_ns = if facts.complete { facts.end_ns } else { facts.end_ns - WAITING_NS };
     match window.until_ns {
-        Some(until_ns) if facts.end_ns < until_ns => Some(format!(
-            "not seen, but the recording ends at {}, before {}",
-            seconds(facts.end_ns),
-            seconds(until_ns)
-        )),
+        Some(until_ns) if reach_ns < until_ns => {
+            let (end, until) = (seconds(facts.end_ns), seconds(until_ns));
+            Some(format!("not seen by {until}, but the recording ends at {end}"))
+        }
         _ => cut_off(facts, window),
     }
 }

@@ -124,11 +124,12 @@ fn not_seen_is_broken_only_where_somebody_looked() {
     let check = Check::default();
     check.gives(&[row(None)], Broken, "");
     check.gives(&[within(None, 5, 15)], Broken, "");
-    check.gives(&[within(None, 55, 65)], Inconclusive, "ends at 60.0 s, before 65.0 s");
+    check.gives(&[within(None, 55, 65)], Inconclusive, "not seen by 65.0 s, but the recording ends at 60.0 s");
     let cut = Check { facts: Facts { complete: false, end_ns: 30 * S, ..facts() }, ..Check::default() };
     cut.gives(&[row(None)], Inconclusive, "cut off at 30.0 s");
     cut.gives(&[within(None, 5, 15)], Broken, "");
-    cut.gives(&[within(None, 25, 35)], Inconclusive, "before 35.0 s");
+    cut.gives(&[within(None, 20, 30)], Inconclusive, "not seen by 30.0 s");
+    cut.gives(&[within(None, 19, 29)], Broken, "");
     let gap = Check { facts: Facts { gaps: vec![gap("tap:api", 10, 11)], ..facts() }, ..Check::default() };
     gap.gives(&[within(None, 5, 15)], Inconclusive, "lost");
     gap.gives(&[within(None, 15, 25)], Broken, "");

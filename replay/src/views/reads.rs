@@ -38,6 +38,15 @@ impl Reads {
         self.events.extend(other.events);
     }
 
+    /// Adds tables that the query names, although the optimiser found a way around them.
+    pub fn also(&mut self, tables: impl Iterator<Item = Table>) {
+        for table in tables {
+            if !self.table(table) {
+                self.scans.insert(Scan { table, only: None });
+            }
+        }
+    }
+
     /// Whether a table is among them.
     pub fn table(&self, table: Table) -> bool {
         self.scans.iter().any(|scan| scan.table == table)

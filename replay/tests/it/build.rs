@@ -102,18 +102,25 @@ impl Builder {
 
     /// The recording as a collector that is still writing, or was killed, leaves it.
     pub fn journal(self, runs: &Path) -> PathBuf {
+        self.write("running", runs)
+    }
+
+    fn write(self, state: &str, runs: &Path) -> PathBuf {
         let dir = runs.join(&self.run.run_id);
         std::fs::create_dir_all(&dir).unwrap();
         self.run.write(&dir).unwrap();
         let mut journal = Journal::create(&dir.join("journal")).unwrap();
-        for (index, (at_ns, row)) in self.rows.into_iter().enumerate() {
-            journal.push(at_ns, row).unwrap();
-            if index % 7 == 6 {
+        let mut written_ns = 0;
+        for (at_ns, row) in self.rows {
+            if at_ns - written_ns > SECOND / 10 {
                 journal.write().unwrap();
+                written_ns = at_ns;
             }
+            journal.push(at_ns, row).unwrap();
         }
+        journal.write().unwrap();
         let end_ns = 60 * SECOND;
-        journal.push(end_ns, run_row(&self.run, "complete", end_ns)).unwrap();
+        journal.push(end_ns, run_row(&self.run, state, end_ns).into()).unwrap();
         journal.write().unwrap();
         dir
     }
@@ -121,7 +128,7 @@ impl Builder {
     /// The recording of a run that ended in order, 60 s long.
     pub fn seal(self, runs: &Path) -> PathBuf {
         let run = RunFile { duration_ns: 60 * SECOND, ..self.run.clone() };
-        let dir = self.journal(runs);
+        let dir = self.write("complete", runs);
         seal(&dir, &run, State::Complete).unwrap();
         dir
     }

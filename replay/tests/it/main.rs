@@ -16,10 +16,12 @@ pub fn replay(dir: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_replay")).args(args).current_dir(dir).env_remove("NO_COLOR").output().unwrap()
 }
 
+/// What it answered.
 pub fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
+/// What it said beside.
 pub fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }

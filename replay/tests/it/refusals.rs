@@ -147,7 +147,7 @@ fn only_queries_are_let_in() {
         sql(&format!("SELECT * FROM {call}"), &["the query:"]);
     }
     sql("SELECT\n  valeu FROM samples", &["valeu", "(line 2, column 3)"]);
-    sql("SELECT FROM WHERE", &["line 1, column"]);
+    sql("SELECT seq FORM samples x", &["(line 1, column 17)"]);
 }
 
 #[test]

@@ -1,0 +1,74 @@
+use std::path::Path;
+
+use super::*;
+
+const LAW: &str = include_str!("../../SPEC.md");
+
+fn parse(text: &str) -> Result<Spec, Error> {
+    Spec::parse(Path::new("spec.toml"), text)
+}
+
+#[test]
+fn the_law_lists_every_key_column_and_function() {
+    for key in KEYS.iter().flat_map(|(_, keys)| *keys) {
+        assert!(LAW.contains(&format!("`{key}`")) || LAW.contains(&format!("[{key}]")), "SPEC.md doesn't mention `{key}`");
+    }
+    for column in crate::measure::COLUMNS {
+        assert!(LAW.contains(&format!("`{column}`")), "SPEC.md doesn't mention the column `{column}`");
+    }
+    let functions = include_str!("../functions.rs").lines().filter_map(|line| line.strip_prefix("//! | `"));
+    let mut found = 0;
+    for function in functions {
+        let name = &function[..function.find('(').unwrap()];
+        assert!(LAW.contains(&format!("`{name}(")), "SPEC.md doesn't mention the function `{name}`");
+        found += 1;
+    }
+    assert!(found > 5, "functions.rs lists its functions another way now");
+}
+
+#[test]
+fn the_laws_examples_are_specs() {
+    let mut examples = 0;
+    for block in LAW.split("```toml\n").skip(1) {
+        let example = block.split("```").next().unwrap();
+        parse(example).unwrap_or_else(|error| panic!("{error}\n{example}"));
+        examples += 1;
+    }
+    assert!(examples > 0);
+}
+
+#[test]
+fn the_laws_json_has_the_reports_keys() {
+    let block = LAW.split("```json\n").nth(1).and_then(|block| block.split("```").next()).unwrap();
+    let law: serde_json::Value = serde_json::from_str(block).unwrap();
+    let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let spec = parse("[spec]\nid = \"t\"\n[[assertion]]\nid = \"A\"\nsays = \"a\"\nbound = \"= 1\"\nobserve = \"SELECT\"\n").unwrap();
+    let judgement = crate::judge::Judgement::without_rows(crate::judge::Outcome::Held, None);
+    let run = crate::report::RunReport {
+        run_id: String::new(),
+        state: recording::run::State::Complete,
+        end_ns: 0,
+        version: None,
+        remarks: Vec::new(),
+        assertions: vec![crate::report::AssertionReport::new(&spec.assertions[0], judgement)],
+    };
+    let report = crate::report::check_json(&[run]);
+    assert_eq!(keys(&law), keys(&report));
+    assert_eq!(keys(&law["runs"][0]), keys(&report["runs"][0]));
+    assert_eq!(keys(&law["runs"][0]["assertions"][0]), keys(&report["runs"][0]["assertions"][0]));
+}
+
+#[test]
+fn requirements_are_written_out() {
+    let spec = parse("[spec]\nid = \"t\"\nrequirements = [\"FR-009..FR-011\", \"SC-1\"]\n").unwrap();
+    assert_eq!(spec.requirements, ["FR-009", "FR-010", "FR-011", "SC-1"]);
+}
+
+#[test]
+fn places_in_sql_are_places_in_the_file() {
+    let spec = parse("[spec]\nid = \"t\"\n[views]\na = \"SELECT x\"\nb = \"\"\"\nSELECT\n  y\"\"\"\nc = '''SELECT z'''\n").unwrap();
+    let place = |view: usize, at| spec.views[view].query.error(Some(at), "bad").to_string();
+    assert_eq!(place(0, (1, 8)), "spec.toml:4: [views] a: bad (column 13)");
+    assert_eq!(place(1, (2, 3)), "spec.toml:7: [views] b: bad (column 3)");
+    assert_eq!(place(2, (1, 8)), "spec.toml:8: [views] c: bad (column 15)");
+}
