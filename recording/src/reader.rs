@@ -120,7 +120,10 @@ impl Recording {
             .and_then(|builder| builder.with_batch_size(8192).build())
             .map_err(damaged)?;
         if named.is_some_and(|file| file.sha256 != format!("{:x}", Sha256::digest(&content))) {
-            return Err(Error::RunFile { path, problem: "its sha256 is not the one in run.json: it was altered".into() });
+            return Err(Error::RunFile {
+                path,
+                problem: "its sha256 is not the one in run.json: it was altered".into(),
+            });
         }
         reader.map(|batch| batch.map_err(|error| damaged(error.into()))).collect()
     }
@@ -128,7 +131,8 @@ impl Recording {
 
 /// Whether a collector is writing the recording at this moment.
 pub fn is_running(dir: &Path) -> bool {
-    File::open(dir.join(LOCK_FILE)).is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
+    File::open(dir.join(LOCK_FILE))
+        .is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
 }
 
 /// The last time in any entry.

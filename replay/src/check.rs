@@ -87,8 +87,11 @@ fn ask(
 ) -> Result<(BTreeMap<String, Answer>, Vec<FaultRow>), Error> {
     let assertions: Vec<&Assertion> =
         spec.assertions.iter().filter(|assertion| facts.does_not_apply(assertion).is_none()).collect();
-    let queries: Vec<&Query> =
-        assertions.iter().map(|assertion| &assertion.query).chain(spec.faults.iter().map(|fault| &fault.query)).collect();
+    let queries: Vec<&Query> = assertions
+        .iter()
+        .map(|assertion| &assertion.query)
+        .chain(spec.faults.iter().map(|fault| &fault.query))
+        .collect();
     let tasks = queries.iter().map(|query| {
         let (views, sql) = (Arc::clone(views), query.sql.clone());
         async move { views.answer(&sql).await }
@@ -124,7 +127,8 @@ fn recorded_names(engine: &Engine, views: &Arc<Views>, answers: &BTreeMap<String
         if !reads(table) {
             continue;
         }
-        let (views, sql) = (Arc::clone(views), format!("SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL"));
+        let (views, sql) =
+            (Arc::clone(views), format!("SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL"));
         let answer = engine.run(async move { views.answer(&sql).await });
         let answer = answer.map_err(|cut| cut.error("reading names", engine))?.map_err(Error::of_query)?;
         for batch in &answer.batches {
@@ -167,7 +171,13 @@ pub fn needs_of(assertion: &Assertion, reads: &Reads) -> Vec<Need> {
 
 /// Adds the names that the assertion looks for: those it compares with, and those of `[expects]` that its SQL or the
 /// SQL of a view behind it mentions.
-fn expect(names: &mut Names, spec: &Spec, assertion: &Assertion, reads: &Reads, views: &Views) -> Result<(), QueryError> {
+fn expect(
+    names: &mut Names,
+    spec: &Spec,
+    assertion: &Assertion,
+    reads: &Reads,
+    views: &Views,
+) -> Result<(), QueryError> {
     names.samples.wanted.extend(reads.samples.iter().cloned());
     names.events.wanted.extend(reads.events.iter().cloned());
     if spec.expects.samples.is_empty() && spec.expects.events.is_empty() {

@@ -66,7 +66,9 @@ pub enum Command {
         run: String,
     },
     /// Show a table, one of its rows, or save a blob.
-    #[command(after_help = "Examples:\n  replay show latest timeline\n  replay show latest packets#118\n  replay show latest blob 3f2a -o speech.aac")]
+    #[command(
+        after_help = "Examples:\n  replay show latest timeline\n  replay show latest packets#118\n  replay show latest blob 3f2a -o speech.aac"
+    )]
     Show {
         /// The recording.
         run: String,
@@ -97,7 +99,9 @@ pub enum Command {
         id: Option<String>,
     },
     /// Ask a recording, or all in a folder (their tables then begin with `run_id`).
-    #[command(after_help = "Examples:\n  replay sql latest \"SELECT * FROM gaps\"\n  replay sql runs/ \"SELECT run_id, count(*) FROM packets GROUP BY run_id\"")]
+    #[command(
+        after_help = "Examples:\n  replay sql latest \"SELECT * FROM gaps\"\n  replay sql runs/ \"SELECT run_id, count(*) FROM packets GROUP BY run_id\""
+    )]
     Sql(Sql),
     /// Print completions for a shell, to be sourced by it.
     #[command(after_help = "Example:\n  replay completions bash > ~/.local/share/bash-completion/completions/replay")]

@@ -61,7 +61,8 @@ fn known(spec: &Spec, id: &str) -> Result<(), Error> {
 
 fn explain_all<'s>(engine: &Engine, spec: &'s Arc<Spec>) -> Result<Vec<Explained<'s>>, Error> {
     let views = Arc::new(Views::new(Recorded::Nothing, Some(spec)).map_err(Error::of_query)?);
-    let queries: Vec<&Query> = spec.views.iter().map(|view| &view.query).chain(spec.faults.iter().map(|fault| &fault.query)).collect();
+    let queries: Vec<&Query> =
+        spec.views.iter().map(|view| &view.query).chain(spec.faults.iter().map(|fault| &fault.query)).collect();
     let of_assertions: Vec<&Query> = spec.assertions.iter().map(|assertion| &assertion.query).collect();
     ask(engine, &views, &queries)?;
     let answers = ask(engine, &views, &of_assertions)?;
@@ -146,7 +147,11 @@ fn applies_word(applies: &Applies) -> &str {
 }
 
 fn unassertable(spec: &Spec, id: &str) -> String {
-    let why = spec.unassertable.iter().find(|unassertable| unassertable.id == id).map(|unassertable| unassertable.why.as_str());
+    let why = spec
+        .unassertable
+        .iter()
+        .find(|unassertable| unassertable.id == id)
+        .map(|unassertable| unassertable.why.as_str());
     format!("{id}: no recording can show it: {}\n", why.unwrap_or_default())
 }
 

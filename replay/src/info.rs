@@ -49,7 +49,9 @@ impl Info {
         }
         let stats: Vec<(i64, Stat)> =
             recording.rows::<Stat>()?.into_iter().map(|stamped| (stamped.at_ns, stamped.row)).collect();
-        let cost = |of, subject: &str| Cost::of(of, stats.iter().filter(|(_, stat)| stat.source == "collector" && stat.subject == subject));
+        let cost = |of, subject: &str| {
+            Cost::of(of, stats.iter().filter(|(_, stat)| stat.source == "collector" && stat.subject == subject))
+        };
         let costs = [cost("collector", "collector"), cost("its children", "children")];
         Ok(Info {
             tables,
@@ -65,34 +67,54 @@ impl Info {
         for (key, value) in self.facts() {
             let _ = writeln!(text, "{key:12}{}", plain(&value));
         }
-        let mut sources = report::Table::new(&["source", "state", "from", "to", "rows", "tables"]);
+        let _ = write!(text, "\n{}\n{}", self.sources_table(), self.tables_table());
+        if !self.gaps.is_empty() {
+            let _ = write!(text, "\n{}", self.gaps_table());
+        }
+        if !self.costs.is_empty() {
+            let _ = write!(text, "\n{}", self.costs_table());
+        }
+        text
+    }
+
+    fn sources_table(&self) -> report::Table {
+        let mut table = report::Table::new(&["source", "state", "from", "to", "rows", "tables"]);
         for row in &self.sources {
             let time = |ns: Option<i64>| ns.map_or_else(|| "-".to_owned(), seconds);
             let tables = row.tables.replace(['[', ']', '"'], "").replace(',', ", ");
-            sources.row(vec![row.source.clone(), row.state.clone(), time(row.from_ns), time(row.to_ns), row.rows.to_string(), tables]);
+            let (from, to) = (time(row.from_ns), time(row.to_ns));
+            table.row(vec![row.source.clone(), row.state.clone(), from, to, row.rows.to_string(), tables]);
         }
-        let mut tables = report::Table::new(&["table", "rows"]);
-        for (table, rows) in &self.tables {
-            tables.row(vec![table.name().to_owned(), rows.to_string()]);
+        table
+    }
+
+    fn tables_table(&self) -> report::Table {
+        let mut table = report::Table::new(&["table", "rows"]);
+        for (name, rows) in &self.tables {
+            table.row(vec![name.to_string(), rows.to_string()]);
         }
-        let _ = write!(text, "\n{sources}\n{tables}");
-        if !self.gaps.is_empty() {
-            let mut gaps = report::Table::new(&["gap of", "from", "to", "lost", "reason"]);
-            for gap in &self.gaps {
-                gaps.row(vec![gap.source.clone(), seconds(gap.from_ns), seconds(gap.to_ns), gap.lost.to_string(), gap.reason.clone()]);
-            }
-            let _ = write!(text, "\n{gaps}");
+        table
+    }
+
+    fn gaps_table(&self) -> report::Table {
+        let mut table = report::Table::new(&["gap of", "from", "to", "lost", "reason"]);
+        for gap in &self.gaps {
+            let (from, to) = (seconds(gap.from_ns), seconds(gap.to_ns));
+            table.row(vec![gap.source.clone(), from, to, gap.lost.to_string(), gap.reason.clone()]);
         }
-        if !self.costs.is_empty() {
-            let mut costs = report::Table::new(&["cost of", "CPU of one core", "max. memory"]);
-            for cost in &self.costs {
-                let percent = cost.cpu_percent.map_or_else(|| "-".to_owned(), |percent| format!("{percent:.1} %"));
-                let memory = cost.max_rss_bytes.map_or_else(|| "-".to_owned(), |bytes| format!("{} MB", number((bytes / 1e5).round() / 10.0)));
-                costs.row(vec![cost.of.to_owned(), percent, memory]);
-            }
-            let _ = write!(text, "\n{costs}");
+        table
+    }
+
+    fn costs_table(&self) -> report::Table {
+        let mut table = report::Table::new(&["cost of", "CPU of one core", "max. memory"]);
+        for cost in &self.costs {
+            let or_dash = |shown: Option<String>| shown.unwrap_or_else(|| "-".to_owned());
+            let percent = or_dash(cost.cpu_percent.map(|percent| format!("{percent:.1} %")));
+            let memory =
+                or_dash(cost.max_rss_bytes.map(|bytes| format!("{} MB", number((bytes / 1e5).round() / 10.0))));
+            table.row(vec![cost.of.to_owned(), percent, memory]);
         }
-        text
+        table
     }
 
     fn facts(&self) -> Vec<(&'static str, String)> {
@@ -101,7 +123,14 @@ impl Info {
             ("run", run.run_id.clone()),
             ("folder", self.recording.dir().display().to_string()),
             ("scenario", format!("{} ({})", run.scenario, run.kind)),
-            ("state", format!("{}{}", self.recording.state().name(), if self.recording.is_journal() { ", kept as a journal" } else { "" })),
+            (
+                "state",
+                format!(
+                    "{}{}",
+                    self.recording.state().name(),
+                    if self.recording.is_journal() { ", kept as a journal" } else { "" }
+                ),
+            ),
             ("started", report::utc(run.started_unix_ns)),
             ("duration", seconds(self.recording.end_ns())),
             ("stream", run.stream.clone()),
@@ -110,15 +139,24 @@ impl Info {
             ("spec", run.spec_id.clone()),
             ("version", run.version.as_ref().map(|version| version.id.clone())),
             ("stimulus", run.stimulus_sha256.clone()),
-            ("torn", self.recording.torn().map(|torn| format!("{} bytes at byte {}: {}", torn.lost_bytes, torn.at_byte, torn.problem))),
+            (
+                "torn",
+                self.recording
+                    .torn()
+                    .map(|torn| format!("{} bytes at byte {}: {}", torn.lost_bytes, torn.at_byte, torn.problem)),
+            ),
         ];
         facts.extend(optional.into_iter().filter_map(|(key, value)| value.map(|value| (key, value))));
         let labels: Vec<String> = run.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
         if !labels.is_empty() {
             facts.push(("labels", labels.join(", ")));
         }
-        let environment: Vec<String> = run.environment.facts.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        facts.push(("environment", format!("{} {}", run.environment.fingerprint.get(..12).unwrap_or_default(), environment.join(", "))));
+        let environment: Vec<String> =
+            run.environment.facts.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        facts.push((
+            "environment",
+            format!("{} {}", run.environment.fingerprint.get(..12).unwrap_or_default(), environment.join(", ")),
+        ));
         facts
     }
 
@@ -168,9 +206,10 @@ impl Cost {
     fn of<'s>(of: &'static str, stats: impl Iterator<Item = &'s (i64, Stat)> + Clone) -> Option<Cost> {
         let mut cpu = stats.clone().filter(|(_, stat)| stat.metric == "cpu/used_ns");
         let first = cpu.next();
-        let cpu_percent = first.zip(cpu.last()).filter(|(first, last)| last.0 > first.0).map(|((from_ns, first), (to_ns, last))| {
-            100.0 * (last.value - first.value) / (to_ns - from_ns) as f64
-        });
+        let cpu_percent = first
+            .zip(cpu.last())
+            .filter(|(first, last)| last.0 > first.0)
+            .map(|((from_ns, first), (to_ns, last))| 100.0 * (last.value - first.value) / (to_ns - from_ns) as f64);
         let memory = stats.filter(|(_, stat)| stat.metric == "memory/rss").map(|(_, stat)| stat.value);
         let max_rss_bytes = memory.reduce(f64::max);
         (cpu_percent.is_some() || max_rss_bytes.is_some()).then_some(Cost { of, cpu_percent, max_rss_bytes })

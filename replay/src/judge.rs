@@ -144,7 +144,16 @@ pub struct Judgement {
 impl Judgement {
     /// A judgement without rows.
     pub fn without_rows(outcome: Outcome, reason: Option<String>) -> Judgement {
-        Judgement { outcome, attribution: None, reason, worst: None, violations: vec![], rows: 0, skipped: 0, faults: vec![] }
+        Judgement {
+            outcome,
+            attribution: None,
+            reason,
+            worst: None,
+            violations: vec![],
+            rows: 0,
+            skipped: 0,
+            faults: vec![],
+        }
     }
 }
 

@@ -68,7 +68,8 @@ fn report_error(error: &Error) {
         source = cause.source();
     }
     let line = report::plain(&line.split_whitespace().collect::<Vec<_>>().join(" "));
-    let name = if io::stderr().is_terminal() && report::colours_wanted() { "\x1b[31mreplay:\x1b[0m" } else { "replay:" };
+    let name =
+        if io::stderr().is_terminal() && report::colours_wanted() { "\x1b[31mreplay:\x1b[0m" } else { "replay:" };
     // Where even the error output is closed, the exit code still tells.
     let _ = writeln!(io::stderr(), "{name} {line}");
 }

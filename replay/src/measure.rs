@@ -63,7 +63,10 @@ fn check_bound(schema: &Schema, bound: &Bound) -> Result<(), QueryError> {
     };
     match fits {
         true => Ok(()),
-        false => Err(QueryError::new(format!("`observed` is of type {}, which `{bound}` can't be compared with", field.data_type()))),
+        false => Err(QueryError::new(format!(
+            "`observed` is of type {}, which `{bound}` can't be compared with",
+            field.data_type()
+        ))),
     }
 }
 
@@ -121,7 +124,9 @@ fn values(array: &ArrayRef) -> Result<Vec<Observed>, QueryError> {
     }
     let array = casted("observed", array, &DataType::Float64)?;
     let numbers = array.as_primitive::<Float64Type>().iter();
-    Ok(numbers.map(|number| number.filter(|number| !number.is_nan()).map_or(Observed::Missing, Observed::Number)).collect())
+    Ok(numbers
+        .map(|number| number.filter(|number| !number.is_nan()).map_or(Observed::Missing, Observed::Number))
+        .collect())
 }
 
 fn times(name: &str, array: &ArrayRef) -> Result<Vec<Option<i64>>, QueryError> {

@@ -67,7 +67,9 @@ pub fn print(text: &str) -> Result<Exit, Error> {
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     match written {
-        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => Err(Error::Write { to: "the answer".into(), source }),
+        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::Write { to: "the answer".into(), source })
+        }
         _ => Ok(Exit::Held),
     }
 }
@@ -106,7 +108,8 @@ fn stdout_has_colours() -> bool {
 
 /// Control characters, and those that turn the direction of text around.
 fn is_control(character: char) -> bool {
-    character.is_control() || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    character.is_control()
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A text on one line that no terminal obeys.
@@ -178,7 +181,14 @@ impl Table {
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or_default();
-        let width = |column: usize| self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or_default();
+        let width = |column: usize| {
+            self.rows
+                .iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell| cell.chars().count())
+                .max()
+                .unwrap_or_default()
+        };
         let widths: Vec<usize> = (0..columns).map(width).collect();
         for row in &self.rows {
             let mut line = String::new();
@@ -211,7 +221,15 @@ mod tests {
 
     #[test]
     fn numbers_for_people() {
-        for (value, shown) in [(60.003_96, "60.004"), (10.0, "10"), (-2.5, "-2.5"), (0.0, "0"), (-0.0, "0"), (0.000_12, "1.20e-4"), (100.0, "100")] {
+        for (value, shown) in [
+            (60.003_96, "60.004"),
+            (10.0, "10"),
+            (-2.5, "-2.5"),
+            (0.0, "0"),
+            (-0.0, "0"),
+            (0.000_12, "1.20e-4"),
+            (100.0, "100"),
+        ] {
             assert_eq!(number(value), shown);
         }
     }

@@ -50,7 +50,10 @@ pub fn open(runs: &Path, name: &str) -> Result<Recording, Error> {
     match named(runs, name)? {
         Named::Run(path) => Ok(Recording::open(&path)?),
         Named::Runs(paths) => {
-            let problem = format!("{name} is a folder of {} recordings: name one of them (see `replay list {name}`)", paths.len());
+            let problem = format!(
+                "{name} is a folder of {} recordings: name one of them (see `replay list {name}`)",
+                paths.len()
+            );
             Err(Error::Usage(problem))
         }
     }

@@ -23,7 +23,9 @@ pub fn show(cli: &Cli, run: &str, what: &str, sha: Option<&str>, output: Option<
     let recording = runs::open(&cli.runs_dir, run)?;
     match (what, sha, output) {
         ("blob", Some(sha), Some(output)) => save_blob(&recording, sha, output),
-        ("blob", _, _) => Err(Error::Usage("write `replay show RUN blob SHA -o FILE` (hashes: `replay show RUN blobs`)".into())),
+        ("blob", _, _) => {
+            Err(Error::Usage("write `replay show RUN blob SHA -o FILE` (hashes: `replay show RUN blobs`)".into()))
+        }
         (_, None, None) => match what.split_once('#') {
             None => show_table(cli, &recording, table_named(what)?),
             Some((name, seq)) => show_row(cli, &recording, table_named(name)?, seq),
@@ -36,7 +38,10 @@ fn table_named(name: &str) -> Result<Table, Error> {
     let names = || Table::ALL.into_iter().map(Table::name);
     Table::from_name(name).ok_or_else(|| {
         let known = names().collect::<Vec<_>>().join(", ");
-        Error::Usage(format!("there is no table `{name}`{} (tables are {known}; or write `blob SHA -o FILE`)", near(name, names())))
+        Error::Usage(format!(
+            "there is no table `{name}`{} (tables are {known}; or write `blob SHA -o FILE`)",
+            near(name, names())
+        ))
     })
 }
 
@@ -69,12 +74,14 @@ fn show_row(cli: &Cli, recording: &Recording, table: Table, seq: &str) -> Result
 
 fn save_blob(recording: &Recording, sha: &str, output: &Path) -> Result<Exit, Error> {
     let blobs = recording.rows::<Blob>()?;
-    let mut found: Vec<&Blob> = blobs.iter().map(|stamped| &stamped.row).filter(|blob| blob.sha256.starts_with(sha)).collect();
+    let mut found: Vec<&Blob> =
+        blobs.iter().map(|stamped| &stamped.row).filter(|blob| blob.sha256.starts_with(sha)).collect();
     found.dedup_by(|one, other| one.sha256 == other.sha256);
     match found.as_slice() {
         [] => Err(Error::Usage(format!("no blob begins with `{sha}` (hashes: `replay show RUN blobs`)"))),
         [blob] => {
-            std::fs::write(output, &blob.bytes).map_err(|source| Error::Write { to: output.display().to_string(), source })?;
+            std::fs::write(output, &blob.bytes)
+                .map_err(|source| Error::Write { to: output.display().to_string(), source })?;
             report::warn(&format!("{} bytes of {} in {}", blob.length, blob.media_type, output.display()));
             Ok(Exit::Held)
         }

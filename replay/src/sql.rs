@@ -23,7 +23,9 @@ pub fn sql(cli: &Cli, sql: &Sql) -> Result<Exit, Error> {
     if sql.until_true {
         return match named {
             Named::Run(path) => wait::until_true(&path, &sql.query, sql.every),
-            Named::Runs(_) => Err(Error::Usage("--until-true waits for one recording, not for a folder of them".into())),
+            Named::Runs(_) => {
+                Err(Error::Usage("--until-true waits for one recording, not for a folder of them".into()))
+            }
         };
     }
     let recorded = match named {

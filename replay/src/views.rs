@@ -27,7 +27,7 @@ use crate::spec::{Query, Spec};
 pub use engine::{Cut, Engine};
 pub use guard::QueryError;
 pub use reads::Reads;
-pub use recorded::{RecordedTable, Recorded};
+pub use recorded::{Recorded, RecordedTable};
 
 /// No answer may hold more than this.
 const ANSWER_BYTES: usize = 256 << 20;
@@ -91,7 +91,10 @@ impl Views {
             let batch = batch.map_err(QueryError::of)?;
             bytes += batch.get_array_memory_size();
             if bytes > ANSWER_BYTES {
-                return Err(QueryError::new(format!("the answer is larger than {} MiB: ask for less", ANSWER_BYTES >> 20)));
+                return Err(QueryError::new(format!(
+                    "the answer is larger than {} MiB: ask for less",
+                    ANSWER_BYTES >> 20
+                )));
             }
             if batch.num_rows() > 0 {
                 batches.push(batch);
@@ -160,7 +163,8 @@ impl Views {
             let name = reference.table().to_owned();
             if reference.schema().is_some() || !known().any(|known| known == name) {
                 let near = crate::spec::near(&name, known());
-                let problem = format!("there is no table or view `{reference}` (queries read the recording, nothing else){near}");
+                let problem =
+                    format!("there is no table or view `{reference}` (queries read the recording, nothing else){near}");
                 return Err(QueryError::new(problem));
             }
             names.push(name);

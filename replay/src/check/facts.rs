@@ -27,7 +27,8 @@ impl RunFacts {
         let gaps = recording.rows::<Gap>()?.into_iter().map(|stamped| gap(stamped.row)).collect();
         let timeline = recording.rows::<Event>()?;
         let times = |source: &'static str, event: &'static str| {
-            let rows = timeline.iter().filter(move |stamped| stamped.row.source == source && stamped.row.event == event);
+            let rows =
+                timeline.iter().filter(move |stamped| stamped.row.source == source && stamped.row.event == event);
             rows.map(|stamped| stamped.at_ns)
         };
         Ok(RunFacts {
@@ -50,7 +51,9 @@ impl RunFacts {
         let mut remarks = Vec::new();
         match recording.state() {
             State::Running => remarks.push("the run is still being recorded: this is how far it has come".to_owned()),
-            State::Incomplete => remarks.push("the recording was cut off: what was not seen may have come later".to_owned()),
+            State::Incomplete => {
+                remarks.push("the recording was cut off: what was not seen may have come later".to_owned())
+            }
             State::Complete => {}
         }
         if let Some(torn) = recording.torn() {

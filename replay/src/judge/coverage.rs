@@ -124,6 +124,8 @@ fn saw_the_end(facts: &Facts, source: &Source, to_ns: i64) -> bool {
     let end_ns = match source.state {
         SourceState::Idle | SourceState::Failed => return false,
         SourceState::Live => stopped_ns,
+        // What is looked at once, before anything is published, is seen whole.
+        SourceState::Ended if facts.published_from_ns.is_some_and(|published_ns| to_ns <= published_ns) => return true,
         SourceState::Ended => facts.published_until_ns.unwrap_or(stopped_ns).min(stopped_ns),
     };
     to_ns >= end_ns - SLACK_NS
@@ -135,7 +137,10 @@ pub fn lost(facts: &Facts, needs: &[Need], window: &Window) -> Option<String> {
     let concerns = |gap: &&Gap| {
         let known = facts.sources.iter().any(|source| source.name == gap.source);
         // A loss that no source owns may be anybody's.
-        !known || needs.iter().any(|need| need.sources(facts).is_ok_and(|sources| sources.iter().any(|source| source.name == gap.source)))
+        !known
+            || needs.iter().any(|need| {
+                need.sources(facts).is_ok_and(|sources| sources.iter().any(|source| source.name == gap.source))
+            })
     };
     let gap = facts.gaps.iter().filter(concerns).find(|gap| gap.from_ns <= until_ns && gap.to_ns >= from_ns)?;
     Some(format!("records of `{}` were lost between {} and {}", gap.source, seconds(gap.from_ns), seconds(gap.to_ns)))
@@ -143,7 +148,8 @@ pub fn lost(facts: &Facts, needs: &[Need], window: &Window) -> Option<String> {
 
 /// Whether the window is the whole run, and the run is not whole.
 pub fn cut_off(facts: &Facts, window: &Window) -> Option<String> {
-    (window.until_ns.is_none() && !facts.complete).then(|| format!("the recording was cut off at {}", seconds(facts.end_ns)))
+    (window.until_ns.is_none() && !facts.complete)
+        .then(|| format!("the recording was cut off at {}", seconds(facts.end_ns)))
 }
 
 /// Whether the recording ends before the window does.

@@ -37,7 +37,10 @@ impl Vocabulary {
         let absent = self.wanted.difference(&self.recorded);
         let strangers: Vec<&String> = self.recorded.difference(&self.wanted).collect();
         absent.into_iter().find_map(|wanted| {
-            let near = strangers.iter().filter(|name| is_near(wanted, name)).min_by_key(|name| strsim::osa_distance(wanted, name))?;
+            let near = strangers
+                .iter()
+                .filter(|name| is_near(wanted, name))
+                .min_by_key(|name| strsim::osa_distance(wanted, name))?;
             Some((wanted.as_str(), near.as_str()))
         })
     }

@@ -44,6 +44,7 @@ pub fn attribute(facts: &Facts, judgement: &mut Judgement, rows: &[Judged], faul
 }
 
 fn described(fault: &FaultRow) -> String {
-    let evidence = if fault.row.evidence.is_empty() { String::new() } else { format!(" ({})", fault.row.evidence.join(", ")) };
+    let evidence =
+        if fault.row.evidence.is_empty() { String::new() } else { format!(" ({})", fault.row.evidence.join(", ")) };
     format!("{}: {}: {}{evidence}", fault.attribution.name(), fault.says, fault.row.subject)
 }

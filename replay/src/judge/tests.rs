@@ -173,6 +173,9 @@ fn what_was_needed_must_have_been_live() {
     live(Some(1), Some(59), SourceState::Ended).gives(&[row(3.0)], Held, "");
     live(Some(1), Some(57), SourceState::Ended).gives(&[row(3.0)], Held, "");
     live(Some(1), Some(55), SourceState::Ended).gives(&[row(3.0)], Inconclusive, "ended at 55.0 s");
+    live(Some(0), Some(1), SourceState::Ended).gives(&[row(3.0)], Held, "");
+    live(Some(0), Some(1), SourceState::Failed).gives(&[row(3.0)], Inconclusive, "failed at 1.0 s");
+    live(Some(0), Some(3), SourceState::Ended).gives(&[row(3.0)], Inconclusive, "ended at 3.0 s");
     live(Some(1), Some(56), SourceState::Live).gives(&[row(3.0)], Inconclusive, "ended at 56.0 s");
     live(Some(0), Some(59), SourceState::Failed).gives(&[row(3.0)], Inconclusive, "failed at 59.0 s");
     live(Some(0), Some(30), SourceState::Failed).gives(&[within(3.0, 5, 15)], Held, "");
@@ -230,8 +233,11 @@ fn drift_asks_did_you_mean() {
     };
     use drift::Vocabulary;
     for rows in [vec![], vec![row(3.0)], vec![row(12.0)], vec![row(None)]] {
-        let judgement =
-            names(&["worker_delta_ms"], &["my_worker_delta_ms", "up"]).gives(&rows, Inconclusive, "did you mean `my_worker_delta_ms`");
+        let judgement = names(&["worker_delta_ms"], &["my_worker_delta_ms", "up"]).gives(
+            &rows,
+            Inconclusive,
+            "did you mean `my_worker_delta_ms`",
+        );
         assert_eq!(judgement.attribution, Some(Attribution::SpecDrift));
         assert!(judgement.violations.is_empty());
     }
@@ -245,7 +251,11 @@ fn drift_asks_did_you_mean() {
 
 #[test]
 fn faults_attribute() {
-    let fault = |attribution, from_s: i64, until_s: i64| FaultRow { attribution, says: "it burnt".into(), row: within(None, from_s, until_s) };
+    let fault = |attribution, from_s: i64, until_s: i64| FaultRow {
+        attribution,
+        says: "it burnt".into(),
+        row: within(None, from_s, until_s),
+    };
     let with = |faults: Vec<FaultRow>| Check { faults, ..Check::default() };
     let environment = || fault(Attribution::Environment, 10, 11);
     let says = |check: Check, rows: &[Observation], attribution: Option<Attribution>| {

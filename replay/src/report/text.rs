@@ -51,7 +51,9 @@ fn cells(report: &AssertionReport) -> [String; 6] {
         plain(&report.id),
         worst.map_or_else(|| "-".to_owned(), |worst| observed(worst, report)),
         plain(&report.bound),
-        worst.and_then(|worst| worst.margin).map_or(String::new(), |margin| format!("margin {}", with_unit(margin, report))),
+        worst
+            .and_then(|worst| worst.margin)
+            .map_or(String::new(), |margin| format!("margin {}", with_unit(margin, report))),
         plain(&report.says),
     ]
 }
@@ -108,7 +110,9 @@ fn details(text: &mut String, report: &AssertionReport) {
         say(format!("{} of {} rows were skipped", judgement.skipped, judgement.rows + judgement.skipped));
     }
     match judgement.attribution {
-        Some(attribution) if judgement.outcome == Outcome::Broken => say(format!("attribution: {}", attribution.name())),
+        Some(attribution) if judgement.outcome == Outcome::Broken => {
+            say(format!("attribution: {}", attribution.name()))
+        }
         _ => {}
     }
     for fault in &judgement.faults {
@@ -124,6 +128,7 @@ fn counts<'a>(reports: impl Iterator<Item = &'a AssertionReport>) -> String {
             *count += usize::from(report.judgement.outcome == outcome);
         }
     }
-    let words: Vec<String> = counts.iter().zip(ORDER).map(|(count, outcome)| format!("{count} {}", outcome.name())).collect();
+    let words: Vec<String> =
+        counts.iter().zip(ORDER).map(|(count, outcome)| format!("{count} {}", outcome.name())).collect();
     words.join(", ")
 }

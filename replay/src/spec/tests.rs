@@ -11,7 +11,10 @@ fn parse(text: &str) -> Result<Spec, Error> {
 #[test]
 fn the_law_lists_every_key_column_and_function() {
     for key in KEYS.iter().flat_map(|(_, keys)| *keys) {
-        assert!(LAW.contains(&format!("`{key}`")) || LAW.contains(&format!("[{key}]")), "SPEC.md doesn't mention `{key}`");
+        assert!(
+            LAW.contains(&format!("`{key}`")) || LAW.contains(&format!("[{key}]")),
+            "SPEC.md doesn't mention `{key}`"
+        );
     }
     for column in crate::measure::COLUMNS {
         assert!(LAW.contains(&format!("`{column}`")), "SPEC.md doesn't mention the column `{column}`");
@@ -42,7 +45,9 @@ fn the_laws_json_has_the_reports_keys() {
     let block = LAW.split("```json\n").nth(1).and_then(|block| block.split("```").next()).unwrap();
     let law: serde_json::Value = serde_json::from_str(block).unwrap();
     let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-    let spec = parse("[spec]\nid = \"t\"\n[[assertion]]\nid = \"A\"\nsays = \"a\"\nbound = \"= 1\"\nobserve = \"SELECT\"\n").unwrap();
+    let spec =
+        parse("[spec]\nid = \"t\"\n[[assertion]]\nid = \"A\"\nsays = \"a\"\nbound = \"= 1\"\nobserve = \"SELECT\"\n")
+            .unwrap();
     let judgement = crate::judge::Judgement::without_rows(crate::judge::Outcome::Held, None);
     let run = crate::report::RunReport {
         run_id: String::new(),
@@ -66,7 +71,9 @@ fn requirements_are_written_out() {
 
 #[test]
 fn places_in_sql_are_places_in_the_file() {
-    let spec = parse("[spec]\nid = \"t\"\n[views]\na = \"SELECT x\"\nb = \"\"\"\nSELECT\n  y\"\"\"\nc = '''SELECT z'''\n").unwrap();
+    let spec =
+        parse("[spec]\nid = \"t\"\n[views]\na = \"SELECT x\"\nb = \"\"\"\nSELECT\n  y\"\"\"\nc = '''SELECT z'''\n")
+            .unwrap();
     let place = |view: usize, at| spec.views[view].query.error(Some(at), "bad").to_string();
     assert_eq!(place(0, (1, 8)), "spec.toml:4: [views] a: bad (column 13)");
     assert_eq!(place(1, (2, 3)), "spec.toml:7: [views] b: bad (column 3)");

@@ -95,7 +95,9 @@ impl Watch {
         }
         for (table, rows) in &mut self.changes {
             let Some(provider) = self.views.table(*table) else { continue };
-            if rows.len() > 32 && let Ok(joined) = concat_batches(&table.schema(), rows.iter()) {
+            if rows.len() > 32
+                && let Ok(joined) = concat_batches(&table.schema(), rows.iter())
+            {
                 *rows = vec![joined];
             }
             provider.replace(reader::settle(*table, rows, self.end_ns)?.into_iter().collect());
@@ -113,7 +115,8 @@ fn within_limit<T: Send + 'static>(
 
 /// Whether the first value of the first row is true, or a number other than 0.
 fn is_true(batches: &[RecordBatch]) -> bool {
-    let Some(column) = batches.iter().find(|batch| batch.num_rows() > 0).and_then(|batch| batch.columns().first()) else {
+    let Some(column) = batches.iter().find(|batch| batch.num_rows() > 0).and_then(|batch| batch.columns().first())
+    else {
         return false;
     };
     if column.is_null(0) {

@@ -63,7 +63,14 @@ impl QueryError {
 fn plain(error: &DataFusionError) -> String {
     let text = error.find_root().strip_backtrace();
     let mut text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    for prefix in ["Error during planning: ", "SQL error: ParserError(\"", "SQL error: TokenizerError(\"", "Schema error: ", "Execution error: ", "Resources exhausted: "] {
+    for prefix in [
+        "Error during planning: ",
+        "SQL error: ParserError(\"",
+        "SQL error: TokenizerError(\"",
+        "Schema error: ",
+        "Execution error: ",
+        "Resources exhausted: ",
+    ] {
         if let Some(rest) = text.strip_prefix(prefix) {
             text = rest.trim_end_matches("\")").to_owned();
         }
@@ -90,7 +97,9 @@ pub fn only_query(sql: &str) -> Result<Statement, QueryError> {
         (Some(Statement::Statement(statement)), true) if matches!(*statement, SqlStatement::Query(_)) => {
             Ok(Statement::Statement(statement))
         }
-        (Some(_), true) => Err(QueryError::new("only a query is allowed: SELECT or WITH; a recording is never changed".into())),
+        (Some(_), true) => {
+            Err(QueryError::new("only a query is allowed: SELECT or WITH; a recording is never changed".into()))
+        }
         (Some(_), false) => Err(QueryError::new("only one query is allowed: remove what follows the `;`".into())),
         (None, _) => Err(QueryError::new("the query is empty: write SELECT …".into())),
     }
@@ -99,5 +108,7 @@ pub fn only_query(sql: &str) -> Result<Statement, QueryError> {
 /// Refuses what parses as a query and still does something (`SELECT … INTO`).
 pub fn verify(plan: &LogicalPlan) -> Result<(), QueryError> {
     let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-    options.verify_plan(plan).map_err(|_| QueryError::new("only a query is allowed: it must not create or change anything".into()))
+    options
+        .verify_plan(plan)
+        .map_err(|_| QueryError::new("only a query is allowed: it must not create or change anything".into()))
 }

@@ -145,18 +145,16 @@ fn equality(expr: &Expr) -> Option<(&datafusion::common::Column, BTreeSet<String
 
 fn text(expr: &Expr) -> Option<String> {
     match expr {
-        Expr::Literal(ScalarValue::Utf8(text) | ScalarValue::Utf8View(text) | ScalarValue::LargeUtf8(text), _) => text.clone(),
+        Expr::Literal(ScalarValue::Utf8(text) | ScalarValue::Utf8View(text) | ScalarValue::LargeUtf8(text), _) => {
+            text.clone()
+        }
         Expr::Cast(cast) => text(&cast.expr),
         _ => None,
     }
 }
 
 /// Every literal that `samples.name` or `packets.event` is compared with, wherever in the plan.
-fn names(
-    plan: &LogicalPlan,
-    aliases: &BTreeMap<String, Table>,
-    reads: &mut Reads,
-) -> datafusion::error::Result<()> {
+fn names(plan: &LogicalPlan, aliases: &BTreeMap<String, Table>, reads: &mut Reads) -> datafusion::error::Result<()> {
     let (samples, packets) = (reads.table(Table::Samples), reads.table(Table::Packets));
     let table_of = |column: &datafusion::common::Column| {
         let relation = column.relation.as_ref().map(|relation| relation.table());

@@ -22,7 +22,10 @@ fn runs() -> tempfile::TempDir {
         .row(10 * SECOND, stat("collector", "cpu/used_ns", 1.2e9))
         .row(10 * SECOND, stat("collector", "memory/rss", 50e6))
         .row(11 * SECOND, stat("collector", "memory/rss", 40e6))
-        .row(3 * SECOND, Blob { sha256: "3f2a00".into(), bytes: b"payload".to_vec(), length: 7, media_type: "text/plain".into() })
+        .row(
+            3 * SECOND,
+            Blob { sha256: "3f2a00".into(), bytes: b"payload".to_vec(), length: 7, media_type: "text/plain".into() },
+        )
         .seal(&folder.path().join("runs"));
     Builder::new("small-20261124T070000Z-aaaa").sample(SECOND, "up", 1.0).seal(&folder.path().join("runs"));
     folder
@@ -73,9 +76,17 @@ fn show() {
 #[test]
 fn sql() {
     let folder = runs();
-    let answer = json(folder.path(), &["sql", "latest", "SELECT event, count(*) AS n FROM packets GROUP BY event ORDER BY event"], 0);
+    let answer = json(
+        folder.path(),
+        &["sql", "latest", "SELECT event, count(*) AS n FROM packets GROUP BY event ORDER BY event"],
+        0,
+    );
     assert_eq!(answer, json!([{ "event": "answer", "n": 1 }, { "event": "ask", "n": 1 }]));
-    let answer = json(folder.path(), &["sql", "runs", "SELECT run_id, count(*) AS n FROM sources GROUP BY run_id ORDER BY run_id"], 0);
+    let answer = json(
+        folder.path(),
+        &["sql", "runs", "SELECT run_id, count(*) AS n FROM sources GROUP BY run_id ORDER BY run_id"],
+        0,
+    );
     assert_eq!(answer[1], json!({ "run_id": "small-20261124T080000Z-bbbb", "n": 3 }));
     let answer = json(folder.path(), &["sql", "runs", "SELECT run_id, scenario FROM run ORDER BY run_id"], 0);
     assert_eq!(answer.as_array().unwrap().len(), 2);
@@ -91,11 +102,19 @@ fn explain() {
                 [[unassertable]]\nid = \"T-2\"\nwhy = \"it is a feeling\"\n";
     std::fs::write(folder.path().join("spec.toml"), spec).unwrap();
     let text = stdout(&replay(folder.path(), &["explain", "spec.toml", "T-1"]));
-    for part in ["T-1: asks", "bound     >= 1", "needs     the sources `api` that write packets", "-- view asks", "-- observe\nSELECT 'all'"] {
+    for part in [
+        "T-1: asks",
+        "bound     >= 1",
+        "needs     the sources `api` that write packets",
+        "-- view asks",
+        "-- observe\nSELECT 'all'",
+    ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
     assert!(stdout(&replay(folder.path(), &["explain", "spec.toml", "T-2"])).contains("it is a feeling"));
-    assert!(stdout(&replay(folder.path(), &["explain", "spec.toml"])).contains("1 assertions, 0 faults, 1 unassertable"));
+    assert!(
+        stdout(&replay(folder.path(), &["explain", "spec.toml"])).contains("1 assertions, 0 faults, 1 unassertable")
+    );
     let answer = json(folder.path(), &["explain", "spec.toml", "T-1"], 0);
     assert_eq!(answer["assertions"][0]["bound"], ">= 1");
 }

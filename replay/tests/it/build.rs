@@ -42,7 +42,16 @@ impl Builder {
             .source("tap:api", &["packets", "connections", "blobs"], Some(0), Some(60 * SECOND), "ended")
             .source("scrape:worker", &["scrapes", "samples"], Some(0), Some(60 * SECOND), "ended")
             .source("publisher", &["timeline"], Some(0), Some(60 * SECOND), "ended")
-            .row(1, Event { source: "run".into(), subject: "run".into(), event: "start".into(), attributes: "{}".into(), ..Event::default() })
+            .row(
+                1,
+                Event {
+                    source: "run".into(),
+                    subject: "run".into(),
+                    event: "start".into(),
+                    attributes: "{}".into(),
+                    ..Event::default()
+                },
+            )
     }
 
     pub fn row(mut self, at_ns: i64, row: impl Into<Row>) -> Builder {

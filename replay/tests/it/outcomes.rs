@@ -107,7 +107,10 @@ fn a_good_run_holds() {
     assert_eq!(assertions[0]["observed"], 1.0);
     assert_eq!(assertions[0]["margin"], 1.0);
     assert_eq!((&assertions[1]["observed"], &assertions[1]["margin"]), (&json!("ok"), &Value::Null));
-    assert_eq!((&assertions[2]["observed"], &assertions[2]["margin"], &assertions[2]["unit"]), (&json!(43.0), &json!(43.0), &json!("ms")));
+    assert_eq!(
+        (&assertions[2]["observed"], &assertions[2]["margin"], &assertions[2]["unit"]),
+        (&json!(43.0), &json!(43.0), &json!("ms"))
+    );
     assert_eq!(assertions[3]["observed"], Value::Null);
     assert_eq!((&assertions[4]["outcome"], &assertions[4]["violations"]), (&json!("not-applicable"), &json!([])));
 }
@@ -125,7 +128,13 @@ fn violations_name_their_evidence() {
 
 #[test]
 fn a_fault_attributes() {
-    let sleep = Event { source: "mark".into(), subject: "laptop".into(), event: "sleep".into(), attributes: "{}".into(), ..Event::default() };
+    let sleep = Event {
+        source: "mark".into(),
+        subject: "laptop".into(),
+        event: "sleep".into(),
+        attributes: "{}".into(),
+        ..Event::default()
+    };
     let late = good(RUN).packet(55 * SECOND, "sent", "ask", &json!([{ "id": 9 }])).row(56 * SECOND, sleep);
     let assertions = check(late, 4, "broken held held held");
     assert_eq!(assertions[0]["attribution"], "environment");
@@ -148,7 +157,13 @@ fn nothing_holds_by_emptiness() {
 
 #[test]
 fn a_gap_turns_held_into_inconclusive() {
-    let gap = |from_s: i64| Gap { from_ns: from_s * SECOND, to_ns: (from_s + 1) * SECOND, source: "tap:api".into(), lost: 3, reason: "full".into() };
+    let gap = |from_s: i64| Gap {
+        from_ns: from_s * SECOND,
+        to_ns: (from_s + 1) * SECOND,
+        source: "tap:api".into(),
+        lost: 3,
+        reason: "full".into(),
+    };
     check(good(RUN).row(30 * SECOND, gap(5)), 3, "held inconclusive held inconclusive");
     check(good(RUN).row(30 * SECOND, gap(10)), 3, "inconclusive inconclusive held inconclusive");
 }
@@ -201,7 +216,9 @@ fn people_see_a_table_and_what_the_exit_means() {
     let folder = tempfile::tempdir().unwrap();
     let runs = folder.path().join("runs");
     good(RUN).seal(&runs);
-    good("small-20261124T080000Z-bbbb").packet(55 * SECOND, "received", "answer", &json!([{ "id": 9, "status": "bad\u{1b}[31m" }])).seal(&runs);
+    good("small-20261124T080000Z-bbbb")
+        .packet(55 * SECOND, "received", "answer", &json!([{ "id": 9, "status": "bad\u{1b}[31m" }]))
+        .seal(&runs);
     std::fs::write(folder.path().join("spec.toml"), SPEC).unwrap();
     let output = replay(folder.path(), &["check", "runs", "--spec", "spec.toml"]);
     let text = stdout(&output);
@@ -226,7 +243,10 @@ fn the_recordings_own_spec_is_the_default() {
     std::fs::write(dir.join("spec.toml"), SPEC).unwrap();
     let answer = json(folder.path(), &["check", "small"], 0);
     assert_eq!(answer["format"], 1);
-    assert_eq!((&answer["runs"][0]["run_id"], &answer["runs"][0]["state"], &answer["runs"][0]["version"]), (&json!(RUN), &json!("complete"), &json!("abc123")));
+    assert_eq!(
+        (&answer["runs"][0]["run_id"], &answer["runs"][0]["state"], &answer["runs"][0]["version"]),
+        (&json!(RUN), &json!("complete"), &json!("abc123"))
+    );
     let answer = json(folder.path(), &["check", dir.to_str().unwrap()], 0);
     assert_eq!(answer["runs"].as_array().unwrap().len(), 1);
 }

@@ -44,27 +44,63 @@ fn specs_that_say_what_they_cannot() {
     spec_refused("[spec\nid = 1", &["s.toml:1: not TOML"]);
     spec_refused("", &["s.toml:1: the spec has no `spec`"]);
     spec_refused("[spec]\nid = 3\n", &["s.toml:2: `id` in [spec] must be a text, not integer"]);
-    spec_refused("[spec]\nid = \"t\"\n[asertion]\n", &["s.toml:3: unknown key `asertion`", "did you mean `assertion`?"]);
-    spec_refused(&assertion("obsreve = \"SELECT 1\"\nbound = \"= 1\"\n"), &["s.toml:6: unknown key `obsreve` in [[assertion]]; did you mean `observe`?"]);
+    spec_refused(
+        "[spec]\nid = \"t\"\n[asertion]\n",
+        &["s.toml:3: unknown key `asertion`", "did you mean `assertion`?"],
+    );
+    spec_refused(
+        &assertion("obsreve = \"SELECT 1\"\nbound = \"= 1\"\n"),
+        &["s.toml:6: unknown key `obsreve` in [[assertion]]; did you mean `observe`?"],
+    );
     spec_refused(&assertion(&format!("{OBSERVE}bound = \"=< 1\"\n")), &["s.toml:7: `=< 1` is no bound: write"]);
     spec_refused(&assertion(OBSERVE), &["s.toml:3: [[assertion]] has no `bound`"]);
-    spec_refused(&assertion(&format!("{OBSERVE}bound = \"= 1\"\nmin_rows = 0\n")), &["s.toml:8: `min_rows` must be 1 or more"]);
-    spec_refused(&assertion(&format!("{OBSERVE}bound = \"= 1\"\nempty = \"hold\"\n")), &["s.toml:8: `empty` can only be \"held\""]);
+    spec_refused(
+        &assertion(&format!("{OBSERVE}bound = \"= 1\"\nmin_rows = 0\n")),
+        &["s.toml:8: `min_rows` must be 1 or more"],
+    );
+    spec_refused(
+        &assertion(&format!("{OBSERVE}bound = \"= 1\"\nempty = \"hold\"\n")),
+        &["s.toml:8: `empty` can only be \"held\""],
+    );
     spec_refused(&assertion(&format!("{OBSERVE}bound = \"= 1\"\nneeds = []\n")), &["s.toml", "`needs = []`"]);
-    spec_refused(&assertion(&format!("{OBSERVE}bound = \"= 1\"\napplies = \"docker\"\n")), &["s.toml:8: `applies` is one of"]);
-    spec_refused(&assertion(&format!("{OBSERVE}bound = \"= 1\"\n[[unassertable]]\nid = \"A\"\nwhy = \"w\"\n")), &["s.toml:9: the id `A` is taken"]);
-    spec_refused("[spec]\nid = \"t\"\n[views]\npackets = \"SELECT 1\"\n", &["s.toml:4: the view `packets` has the name of a recorded table"]);
-    spec_refused("[spec]\nid = \"t\"\n[[fault]]\nattribution = \"enviroment\"\nsays = \"s\"\nobserve = \"SELECT 1\"\n", &["s.toml:4", "did you mean `environment`?"]);
+    spec_refused(
+        &assertion(&format!("{OBSERVE}bound = \"= 1\"\napplies = \"docker\"\n")),
+        &["s.toml:8: `applies` is one of"],
+    );
+    spec_refused(
+        &assertion(&format!("{OBSERVE}bound = \"= 1\"\n[[unassertable]]\nid = \"A\"\nwhy = \"w\"\n")),
+        &["s.toml:9: the id `A` is taken"],
+    );
+    spec_refused(
+        "[spec]\nid = \"t\"\n[views]\npackets = \"SELECT 1\"\n",
+        &["s.toml:4: the view `packets` has the name of a recorded table"],
+    );
+    spec_refused(
+        "[spec]\nid = \"t\"\n[[fault]]\nattribution = \"enviroment\"\nsays = \"s\"\nobserve = \"SELECT 1\"\n",
+        &["s.toml:4", "did you mean `environment`?"],
+    );
     spec_refused("[spec]\nid = \"t\"\nrequirements = [\"FR-5..FR-1\"]\n", &["s.toml:3: `FR-5..FR-1` is no id"]);
 }
 
 #[test]
 fn bad_sql_in_a_spec_has_a_place() {
     let bad = |observe: &str| assertion(&format!("bound = \"= 1\"\nobserve = {observe}\n"));
-    spec_refused(&bad("\"SELECT 'a' AS subject, 1 AS observed FORM samples\""), &["s.toml:7: [[assertion]] A:", "column "]);
-    spec_refused(&bad("\"\"\"\nSELECT 'a' AS subject,\n  valeu AS observed\nFROM samples\"\"\""), &["s.toml:9: [[assertion]] A:", "valeu", "(column 3)"]);
-    spec_refused(&bad("\"SELECT 'a' AS subject, 1 AS observed FROM sample\""), &["no table or view `sample`", "did you mean `samples`?"]);
-    spec_refused(&bad("\"SELECT 'a' AS subject, 1 AS observd FROM samples\""), &["the column `observd`", "did you mean `observed`?"]);
+    spec_refused(
+        &bad("\"SELECT 'a' AS subject, 1 AS observed FORM samples\""),
+        &["s.toml:7: [[assertion]] A:", "column "],
+    );
+    spec_refused(
+        &bad("\"\"\"\nSELECT 'a' AS subject,\n  valeu AS observed\nFROM samples\"\"\""),
+        &["s.toml:9: [[assertion]] A:", "valeu", "(column 3)"],
+    );
+    spec_refused(
+        &bad("\"SELECT 'a' AS subject, 1 AS observed FROM sample\""),
+        &["no table or view `sample`", "did you mean `samples`?"],
+    );
+    spec_refused(
+        &bad("\"SELECT 'a' AS subject, 1 AS observd FROM samples\""),
+        &["the column `observd`", "did you mean `observed`?"],
+    );
     spec_refused(&bad("\"SELECT name AS subject FROM samples\""), &["no column `observed`"]);
     spec_refused(&bad("\"SELECT 'a' AS subject, 1 AS observed\""), &["reads no table"]);
     spec_refused(&bad("\"DELETE FROM samples\""), &["only a query is allowed"]);
@@ -102,8 +138,16 @@ fn recordings_that_are_damaged() {
         std::fs::write(&path, change(text)).unwrap();
         refused(folder.path(), &["info", "latest"], says);
     };
-    damage("run.json", &|text| text.replace("\"format\": 1", "\"format\": 9"), &["run.json", "format 9", "newer Tapedeck"]);
-    damage("run.json", &|text| text.replace("samples.parquet", "../samples.parquet"), &["run.json", "../samples.parquet", "plain file names"]);
+    damage(
+        "run.json",
+        &|text| text.replace("\"format\": 1", "\"format\": 9"),
+        &["run.json", "format 9", "newer Tapedeck"],
+    );
+    damage(
+        "run.json",
+        &|text| text.replace("samples.parquet", "../samples.parquet"),
+        &["run.json", "../samples.parquet", "plain file names"],
+    );
     damage("run.json", &|text| text[..text.len() / 2].to_owned(), &["run.json"]);
     let folder = folder();
     let path = folder.path().join("runs").join(RUN).join("samples.parquet");
@@ -153,7 +197,8 @@ fn only_queries_are_let_in() {
 #[test]
 fn queries_that_want_too_much_are_ended() {
     let folder = folder();
-    let endless = "WITH RECURSIVE n AS (SELECT CAST(1 AS DOUBLE) AS i UNION ALL SELECT i + 1 FROM n) SELECT sum(i) FROM n";
+    let endless =
+        "WITH RECURSIVE n AS (SELECT CAST(1 AS DOUBLE) AS i UNION ALL SELECT i + 1 FROM n) SELECT sum(i) FROM n";
     refused(folder.path(), &["sql", "latest", endless, "--time-limit", "1"], &["longer than 1 s", "--time-limit"]);
 }
 

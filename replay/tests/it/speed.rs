@@ -19,7 +19,8 @@ fn busy(run_id: &str) -> Builder {
         }
         let event = if tick % 2 == 0 { "ask" } else { "answer" };
         let direction = if tick % 2 == 0 { "sent" } else { "received" };
-        builder = builder.packet(at_ns + 1, direction, event, &json!([{ "id": tick / 2, "status": "ok", "text": "hello" }]));
+        builder =
+            builder.packet(at_ns + 1, direction, event, &json!([{ "id": tick / 2, "status": "ok", "text": "hello" }]));
     }
     builder
 }
@@ -44,7 +45,9 @@ pairs = "SELECT a.id, a.at_ns AS asked_ns, min(b.at_ns) AS answered_ns, min(a.se
             _ => "SELECT 'order' AS subject, sum(CASE WHEN id < previous THEN 1 ELSE 0 END) AS observed FROM (SELECT id, lag(id) OVER (ORDER BY at_ns) AS previous FROM answers)".to_owned(),
         };
         let bound = ["<= 1", ">= 100", "= 300", "= 0"][number % 4];
-        spec.push_str(&format!("[[assertion]]\nid = \"A-{number}\"\nsays = \"something\"\nbound = \"{bound}\"\nobserve = \"{observe}\"\n"));
+        spec.push_str(&format!(
+            "[[assertion]]\nid = \"A-{number}\"\nsays = \"something\"\nbound = \"{bound}\"\nobserve = \"{observe}\"\n"
+        ));
     }
     spec
 }

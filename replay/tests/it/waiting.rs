@@ -34,7 +34,15 @@ fn exit_of(child: &mut Child) -> Option<i32> {
 }
 
 fn sample(value: f64) -> Sample {
-    Sample { target: "worker".into(), name: "done".into(), r#type: "gauge".into(), labels: "{}".into(), series: "done".into(), value, source_unix_ns: None }
+    Sample {
+        target: "worker".into(),
+        name: "done".into(),
+        r#type: "gauge".into(),
+        labels: "{}".into(),
+        series: "done".into(),
+        value,
+        source_unix_ns: None,
+    }
 }
 
 /// A recording that is being written: its lock and its journal.

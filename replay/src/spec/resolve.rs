@@ -1,0 +1,179 @@
+//! From what a section says to what it means.
+
+use std::collections::BTreeSet;
+
+use super::document::{Section, Text};
+use super::{Applies, Assertion, Expects, Fault, View, near};
+use crate::error::Error;
+use crate::judge::Attribution;
+
+pub fn requirements(head: &mut Section<'_>) -> Result<Vec<String>, Error> {
+    let mut ids = Vec::new();
+    for text in head.texts("requirements")?.unwrap_or_default() {
+        let wrong = || {
+            head.wrong(
+                text.at,
+                format!("`{}` is no id and no range of ids: write `FR-001` or `FR-001..FR-026`", text.value),
+            )
+        };
+        match text.value.split_once("..") {
+            None if text.value.trim().is_empty() => return Err(wrong()),
+            None => ids.push(text.value.clone()),
+            Some((first, last)) => ids.extend(id_range(first, last).ok_or_else(wrong)?),
+        }
+    }
+    Ok(ids)
+}
+
+/// `FR-001`, `FR-003` are three ids; the number keeps its width.
+fn id_range(first: &str, last: &str) -> Option<Vec<String>> {
+    let split = |id: &str| {
+        let digits = id.len() - id.trim_end_matches(|character: char| character.is_ascii_digit()).len();
+        let (stem, number) = id.split_at(id.len() - digits);
+        number.parse::<u32>().ok().map(|number| (stem.to_owned(), number, digits))
+    };
+    let ((stem, from, width), (last_stem, to, _)) = (split(first)?, split(last)?);
+    if stem != last_stem || from > to || to - from > 10_000 {
+        return None;
+    }
+    Some((from..=to).map(|number| format!("{stem}{number:0width$}")).collect())
+}
+
+pub fn expects(section: Option<Section<'_>>) -> Result<Expects, Error> {
+    let Some(mut section) = section else { return Ok(Expects::default()) };
+    let mut names = |key| -> Result<Vec<String>, Error> {
+        Ok(section.texts(key)?.unwrap_or_default().into_iter().map(|text| text.value).collect())
+    };
+    Ok(Expects { samples: names("samples")?, events: names("events")? })
+}
+
+pub fn views(section: Option<Section<'_>>) -> Result<Vec<View>, Error> {
+    let Some(mut section) = section else { return Ok(Vec::new()) };
+    let mut views = Vec::new();
+    for (name, at) in section.names() {
+        if recording::Table::from_name(&name).is_some() {
+            return Err(
+                section.wrong(at, format!("the view `{name}` has the name of a recorded table: choose another"))
+            );
+        }
+        let plain = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '_';
+        if !name.chars().all(plain) || name.starts_with(|character: char| character.is_ascii_digit()) {
+            return Err(
+                section.wrong(at, format!("the view's name `{name}` must be lower-case letters, digits and `_`"))
+            );
+        }
+        let query = section.required_query(&name, format!("[views] {name}"))?;
+        views.push(View { name, query });
+    }
+    Ok(views)
+}
+
+pub fn unique_id(section: &mut Section<'_>, ids: &mut BTreeSet<String>) -> Result<String, Error> {
+    let id = section.required_text("id")?;
+    if ids.insert(id.value.clone()) {
+        Ok(id.value)
+    } else {
+        Err(section.wrong(id.at, format!("the id `{}` is taken by an assertion or unassertable above", id.value)))
+    }
+}
+
+pub fn assertion(section: &mut Section<'_>, ids: &mut BTreeSet<String>) -> Result<Assertion, Error> {
+    let id = unique_id(section, ids)?;
+    let bound = section.required_text("bound")?;
+    let texts = |texts: Option<Vec<Text>>| texts.map(|texts| texts.into_iter().map(|text| text.value).collect());
+    Ok(Assertion {
+        query: section.required_query("observe", format!("[[assertion]] {id}"))?,
+        says: section.required_text("says")?.value,
+        bound: bound.value.parse().map_err(|error| section.wrong(bound.at, format!("{error}")))?,
+        unit: section.text("unit")?.map(|unit| unit.value),
+        needs: needs(section)?,
+        min_rows: min_rows(section)?,
+        applies: applies(section)?,
+        covers: texts(section.texts("covers")?).unwrap_or_default(),
+        over_history: over_history(section)?,
+        id,
+    })
+}
+
+fn needs(section: &mut Section<'_>) -> Result<Option<Vec<String>>, Error> {
+    let Some(needs) = section.texts("needs")? else { return Ok(None) };
+    if let Some(bad) = needs.iter().find(|need| !need.value.contains(|character: char| character.is_alphanumeric())) {
+        return Err(section.wrong(bad.at, "`needs` names sources, as in `tap:api` (see `replay info`)".into()));
+    }
+    if needs.is_empty() {
+        let at = section.at();
+        return Err(section.wrong(
+            at,
+            "`needs = []` would let the assertion hold without evidence: name a source, or leave it out".into(),
+        ));
+    }
+    Ok(Some(needs.into_iter().map(|need| need.value).collect()))
+}
+
+fn min_rows(section: &mut Section<'_>) -> Result<usize, Error> {
+    let rows = section.integer("min_rows")?;
+    let empty = section.text("empty")?;
+    match (rows, empty) {
+        (None, None) => Ok(1),
+        (Some((rows, at)), None) => usize::try_from(rows).ok().filter(|rows| *rows > 0).ok_or_else(|| {
+            section.wrong(at, "`min_rows` must be 1 or more; to hold without rows write `empty = \"held\"`".into())
+        }),
+        (None, Some(empty)) if empty.value == "held" => Ok(0),
+        (None, Some(empty)) => Err(section.wrong(empty.at, "`empty` can only be \"held\"".into())),
+        (Some(_), Some(empty)) => {
+            Err(section.wrong(empty.at, "`empty` and `min_rows` contradict each other: write one".into()))
+        }
+    }
+}
+
+fn applies(section: &mut Section<'_>) -> Result<Option<Vec<Applies>>, Error> {
+    const KINDS: [&str; 6] = ["process", "compose", "attach", "tap", "import", "command"];
+    let Some(texts) = section.texts("applies")? else { return Ok(None) };
+    let mut applies = Vec::new();
+    for text in texts {
+        applies.push(match text.value.as_str() {
+            "command" => Applies::Command,
+            kind if KINDS.contains(&kind) => Applies::Kind(text.value),
+            other => {
+                return Err(section.wrong(
+                    text.at,
+                    format!("`applies` is one of {}, not `{other}`{}", KINDS.join(", "), near(other, KINDS)),
+                ));
+            }
+        });
+    }
+    Ok(Some(applies))
+}
+
+fn over_history(section: &mut Section<'_>) -> Result<bool, Error> {
+    match section.text("over")? {
+        None => Ok(false),
+        Some(over) if over.value == "history" => Ok(true),
+        Some(over) => {
+            Err(section.wrong(over.at, "`over` can only be \"history\"; without it one run is judged".into()))
+        }
+    }
+}
+
+pub fn fault(section: &mut Section<'_>) -> Result<Fault, Error> {
+    let attribution = section.required_text("attribution")?;
+    let says = section.required_text("says")?.value;
+    Ok(Fault {
+        attribution: match attribution.value.as_str() {
+            "product" => Attribution::Product,
+            "environment" => Attribution::Environment,
+            "harness" => Attribution::Harness,
+            other => {
+                let known = ["product", "environment", "harness"];
+                let problem = format!(
+                    "a fault's `attribution` is one of {}, not `{other}`{}",
+                    known.join(", "),
+                    near(other, known)
+                );
+                return Err(section.wrong(attribution.at, problem));
+            }
+        },
+        query: section.required_query("observe", format!("[[fault]] {says}"))?,
+        says,
+    })
+}
