@@ -231,9 +231,6 @@ impl Resolver<'_> {
         if scenario.publish.is_some() && scenario.stimulus.is_none() {
             return Err(self.error("stimulus", "[publish] needs one: name the file that is published"));
         }
-        if scenario.kind == Kind::Process && scenario.until.is_none() && scenario.publish.is_none() {
-            return Err(self.error("until", "nothing says when the run is over: add [until] with a query"));
-        }
         Ok(())
     }
 }

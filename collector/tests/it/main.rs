@@ -1,0 +1,84 @@
+//! The `collector` program as its users meet it, with real processes.
+
+mod refusals;
+mod runs;
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use recording::reader::Recording;
+use recording::record::Event;
+use tempfile::TempDir;
+
+/// A folder with a scenario in it, and the place where its recordings land.
+struct Scene {
+    folder: TempDir,
+}
+
+impl Scene {
+    fn new(scenario: &str) -> Scene {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("scenario.toml"), scenario).unwrap();
+        Scene { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_collector"));
+        command.args(arguments).current_dir(self.folder.path()).env("XDG_STATE_HOME", self.path("state"));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn record(&self, more: &[&str]) -> Output {
+        let arguments = [&["record", "scenario.toml", "--runs", "runs"], more].concat();
+        self.command(&arguments).output().unwrap()
+    }
+
+    fn start(&self) -> Child {
+        self.command(&["record", "scenario.toml", "--runs", "runs"]).spawn().unwrap()
+    }
+
+    /// The folder of the one recording.
+    fn run_dir(&self) -> Option<PathBuf> {
+        std::fs::read_dir(self.path("runs")).ok()?.next().map(|entry| entry.unwrap().path())
+    }
+
+    fn recording(&self) -> Recording {
+        Recording::open(&self.run_dir().unwrap()).unwrap()
+    }
+}
+
+/// Waits until there is something.
+fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "not within 20 s: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// The pid that a process of the scenario wrote down.
+fn pid_in(file: &Path) -> Option<rustix::process::Pid> {
+    let pid = std::fs::read_to_string(file).ok()?.trim().parse().ok()?;
+    rustix::process::Pid::from_raw(pid)
+}
+
+fn is_gone(pid: rustix::process::Pid) -> Option<()> {
+    rustix::process::test_kill_process(pid).is_err().then_some(())
+}
+
+fn signal(child: &Child, signal: rustix::process::Signal) {
+    rustix::process::kill_process(rustix::process::Pid::from_child(child), signal).unwrap();
+}
+
+fn timeline(recording: &Recording) -> Vec<Event> {
+    recording.rows::<Event>().unwrap().into_iter().map(|stamped| stamped.row).collect()
+}
