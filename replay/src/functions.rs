@@ -10,7 +10,7 @@
 //! | `audio_channels(bytes, format, rate, channels)` | its channels, as the bytes say |
 //! | `audio_codec(bytes)` | `aac` (ADTS), `m4a` (in MP4), `mp3`, `wav`, `flac` or `ogg`, by the first bytes |
 //! | `language_confidence(text, code)` | how probable it is that the text is in that language (`en`, `es`, `fr`, `de`, `it`, `pt`) |
-//! | `from_base64(text)` | the bytes behind a base64 text: a payload too small to be stored as a blob |
+//! | `from_base64(text)` | the bytes behind a base64 text (or the bytes of one): a payload too small or too freely written to be stored decoded |
 //!
 //! `format`, `rate` and `channels` are what the sender claims; they matter only for raw PCM (`pcm_s16le`), whose bytes
 //! don't say. They may be left out: `loudness(bytes)`, `similarity(bytes, bytes)`. What can't be decoded is NULL, as is

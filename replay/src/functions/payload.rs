@@ -1,4 +1,4 @@
-//! `from_base64(text)`: a payload that was too small to be stored as a blob.
+//! `from_base64(text)`: a payload that was too small, or too freely written, to be stored decoded.
 
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ impl ScalarUDFImpl for FromBase64 {
     }
 
     fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
-        arguments::coerce("from_base64(text)", &[&[DataType::Utf8]], given)
+        arguments::coerce("from_base64(text) or from_base64(bytes)", &[&[DataType::Utf8], &[DataType::LargeBinary]], given)
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
@@ -55,7 +55,8 @@ impl ScalarUDFImpl for FromBase64 {
 
     fn invoke_with_args(&self, call: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let arguments = Arguments::of(&call)?;
-        let bytes = |row| arguments.text(0, row).and_then(|text| decode(text.as_bytes()));
+        let text = |row| arguments.text(0, row).map(str::as_bytes).or_else(|| arguments.bytes(0, row));
+        let bytes = |row| text(row).and_then(decode);
         arguments.answer(Arc::new((0..arguments.rows).map(bytes).collect::<LargeBinaryArray>()))
     }
 }

@@ -266,11 +266,13 @@ async fn sql_compares_two_sounds() {
 async fn sql_reads_json_and_tells_languages() {
     let query = r#"SELECT json_get_str('[{"text": "El tren a las montañas sale a las nueve."}]', 0, 'text'),
                    language_confidence(json_get_str('[{"text": "El tren a las montañas sale a las nueve."}]', 0, 'text'), 'es'),
-                   language_confidence(NULL, 'es'), '[{"n": 7}]'->0->>'n'"#;
+                   language_confidence(NULL, 'es'), '[{"n": 7}]'->0->>'n',
+                   from_base64('aGk=') = from_base64(CAST('aGk' AS BYTEA)), from_base64('?') IS NULL"#;
     let batch = ask(query).await.unwrap();
     assert!(numbers(&batch, 1)[0].unwrap() > 0.6, "{:?}", numbers(&batch, 1));
     assert_eq!(numbers(&batch, 2)[0], None);
     assert_eq!(batch.column(3).as_string::<i32>().value(0), "7");
+    assert!(batch.column(4).as_boolean().value(0) && batch.column(5).as_boolean().value(0));
 }
 
 #[tokio::test]
@@ -278,7 +280,7 @@ async fn wrong_arguments_are_refused_with_the_right_ones() {
     for (query, remedy) in [
         ("SELECT loudness(name) FROM audio", "loudness(bytes, format, rate, channels) or loudness(bytes)"),
         ("SELECT loudness(bytes, 'aac') FROM audio", "loudness(bytes, format, rate, channels)"),
-        ("SELECT from_base64(bytes) FROM audio", "from_base64(text)"),
+        ("SELECT from_base64(1) FROM audio", "from_base64(text)"),
         ("SELECT similarity(bytes) FROM audio", "similarity(bytes, bytes)"),
         ("SELECT language_confidence(name, 1) FROM audio", "language_confidence(text, code)"),
         ("SELECT language_confidence(name, 'klingon') FROM audio", "en, es, fr, de, it, pt"),
