@@ -65,7 +65,7 @@ fn check_run(engine: &Engine, recording: Recording, spec: &Arc<Spec>) -> Result<
         remarks: run_facts.remarks(&recording),
         assertions: Vec::new(),
     };
-    let views = Arc::new(Views::new(Recorded::Run(recording), Some(spec)).map_err(Error::of_query)?);
+    let views = Arc::new(Views::new(Recorded::Run(Box::new(recording)), Some(spec)).map_err(Error::of_query)?);
     let (mut answers, faults) = ask(engine, &views, spec, &run_facts)?;
     let recorded = recorded_names(engine, &views, &answers)?;
     for assertion in &spec.assertions {

@@ -29,7 +29,7 @@ pub fn sql(cli: &Cli, sql: &Sql) -> Result<Exit, Error> {
         };
     }
     let recorded = match named {
-        Named::Run(path) => Recorded::Run(Recording::open(&path)?),
+        Named::Run(path) => Recorded::Run(Box::new(Recording::open(&path)?)),
         Named::Runs(paths) => Recorded::Runs(paths.iter().map(|path| Recording::open(path)).collect::<Result<_, _>>()?),
     };
     let spec = sql.spec.as_deref().map(Spec::read).transpose()?;

@@ -56,9 +56,6 @@ impl RunFacts {
             }
             State::Complete => {}
         }
-        if let Some(torn) = recording.torn() {
-            remarks.push(format!("the journal's last {} bytes are unreadable ({})", torn.lost_bytes, torn.problem));
-        }
         if !self.watched.gaps.is_empty() {
             remarks.push(format!("{} gaps: see `replay info`", self.watched.gaps.len()));
         }

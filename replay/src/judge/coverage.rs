@@ -146,17 +146,16 @@ pub fn lost(facts: &Facts, needs: &[Need], window: &Window) -> Option<String> {
     Some(format!("records of `{}` were lost between {} and {}", gap.source, seconds(gap.from_ns), seconds(gap.to_ns)))
 }
 
-/// Whether the window is the whole run, and the run is not whole.
+/// Whether the run was cut off inside the window.
 pub fn cut_off(facts: &Facts, window: &Window) -> Option<String> {
-    (window.until_ns.is_none() && !facts.complete)
-        .then(|| format!("the recording was cut off at {}", seconds(facts.end_ns)))
+    let beyond = window.until_ns.is_none_or(|until_ns| until_ns > facts.end_ns - WAITING_NS);
+    (!facts.complete && beyond).then(|| format!("the recording was cut off at {}", seconds(facts.end_ns)))
 }
 
 /// Whether the recording ends before the window does.
 pub fn not_reached(facts: &Facts, window: &Window) -> Option<String> {
-    let reach_ns = if facts.complete { facts.end_ns } else { facts.end_ns - WAITING_NS };
     match window.until_ns {
-        Some(until_ns) if reach_ns < until_ns => {
+        Some(until_ns) if until_ns > facts.end_ns => {
             let (end, until) = (seconds(facts.end_ns), seconds(until_ns));
             Some(format!("not seen by {until}, but the recording ends at {end}"))
         }

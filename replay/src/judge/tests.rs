@@ -128,7 +128,7 @@ fn not_seen_is_broken_only_where_somebody_looked() {
     let cut = Check { facts: Facts { complete: false, end_ns: 30 * S, ..facts() }, ..Check::default() };
     cut.gives(&[row(None)], Inconclusive, "cut off at 30.0 s");
     cut.gives(&[within(None, 5, 15)], Broken, "");
-    cut.gives(&[within(None, 20, 30)], Inconclusive, "not seen by 30.0 s");
+    cut.gives(&[within(None, 20, 30)], Inconclusive, "cut off at 30.0 s");
     cut.gives(&[within(None, 19, 29)], Broken, "");
     let gap = Check { facts: Facts { gaps: vec![gap("tap:api", 10, 11)], ..facts() }, ..Check::default() };
     gap.gives(&[within(None, 5, 15)], Inconclusive, "lost");
@@ -218,6 +218,8 @@ fn a_cut_off_run_is_judged_as_far_as_it_goes() {
     let cut = Check { facts: Facts { complete: false, end_ns: 30 * S, ..facts() }, ..Check::default() };
     cut.gives(&[within(3.0, 5, 15)], Held, "");
     cut.gives(&[within(12.0, 5, 15)], Broken, "");
+    cut.gives(&[within(3.0, 25, 35)], Inconclusive, "cut off");
+    cut.gives(&[within(12.0, 25, 35)], Inconclusive, "cut off");
     cut.gives(&[row(3.0)], Inconclusive, "cut off");
     cut.gives(&[row(12.0)], Inconclusive, "cut off");
     cut.gives(&[shown(12.0)], Broken, "");

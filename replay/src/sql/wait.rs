@@ -31,7 +31,8 @@ pub fn until_true(dir: &Path, query: &str, every: Duration) -> Result<Exit, Erro
     let engine = Engine::start(LOOK_LIMIT)?;
     let journal = dir.join(JOURNAL_FILE);
     if !journal.exists() {
-        let views = Arc::new(Views::new(Recorded::Run(Recording::open(dir)?), None).map_err(Error::of_query)?);
+        let views =
+            Arc::new(Views::new(Recorded::Run(Box::new(Recording::open(dir)?)), None).map_err(Error::of_query)?);
         let query = query.to_owned();
         let answer = within_limit(&engine, async move { views.answer(&query).await })?;
         return Ok(if is_true(&answer.batches) { Exit::Held } else { Exit::Inconclusive });

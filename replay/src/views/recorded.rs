@@ -20,7 +20,7 @@ const SMALL_ROWS: usize = 4096;
 #[derive(Debug)]
 pub enum Recorded {
     /// One recording.
-    Run(Recording),
+    Run(Box<Recording>),
     /// Several, as one: each table gets a first column `run_id`.
     Runs(Vec<Recording>),
     /// None: tables without rows, to plan queries against.
