@@ -14,7 +14,7 @@ use symphonia::default::formats::{AdtsReader, IsoMp4Reader, MpaReader, WavReader
 use super::sniff;
 
 /// Spectra need no more than this; what is above is thinned out, by halves.
-const KEPT_RATE_HZ: u32 = 11_025;
+const KEPT_RATE_HZ: u32 = 8_000;
 /// Spectra are taken of this much and no more, so that a payload that unpacks to hours can't fill the memory.
 const KEPT_SECONDS: usize = 120;
 

@@ -1,17 +1,20 @@
 //! What a sound looks like over time: a small picture of bands and frames, and how much of it stands still.
 
-use realfft::RealFftPlanner;
-use realfft::num_complex::Complex;
+use symphonia::core::dsp::complex::Complex;
+use symphonia::core::dsp::fft::Fft;
 
 use super::decode::Samples;
 
 /// Frames begin this often. Two recordings of the same sound lie at most half of it apart.
 pub(super) const HOP_SECONDS: f64 = 0.02;
+/// At least so long is a frame: the next power of two samples.
 const WINDOW_SECONDS: f64 = 0.08;
 /// Speech lives here, and every codec and sample rate in use keeps it.
 const BAND_EDGES_HZ: (f64, f64) = (120.0, 3800.0);
 /// Bands of a frame, equally wide in mel.
 pub(super) const BANDS: usize = 20;
+/// One frame in so many is looked at bin by bin; these frames hardly overlap.
+const LOOK_EVERY: usize = 4;
 /// Frames this far (in power) under the loudest are silence.
 const SILENCE: f32 = 1e-4;
 /// What stationary noise reaches in [`steadiness`]: the geometric over the arithmetic mean of an exponential
@@ -29,21 +32,29 @@ pub(super) struct Spectrum {
 
 impl Spectrum {
     pub(super) fn of(samples: &Samples) -> Spectrum {
-        let powers = Frames::new(samples).powers(&samples.mono);
-        let loudest = powers.iter().map(|frame| frame.total).fold(0.0, f32::max);
+        let (bands, looks) = Frames::new(samples).of(&samples.mono);
+        let loudest = looks.iter().map(Look::total).fold(0.0, f32::max);
         if loudest <= f32::MIN_POSITIVE {
-            return Spectrum { bands: vec![[0.0; BANDS]; powers.len()], tonality: 0.0 };
+            return Spectrum { bands, tonality: 0.0 };
         }
-        let heard: Vec<&Frame> = powers.iter().filter(|frame| frame.total > loudest * SILENCE).collect();
+        let heard: Vec<&Look> = looks.iter().filter(|look| look.total() > loudest * SILENCE).collect();
         let tonality = ((steadiness(&heard) - NOISE_STEADINESS) / (1.0 - NOISE_STEADINESS)).clamp(0.0, 1.0);
-        Spectrum { tonality, bands: powers.iter().map(|frame| frame.bands).collect() }
+        Spectrum { bands, tonality }
     }
 }
 
-struct Frame {
-    total: f32,
-    bins: Vec<f32>,
-    bands: [f32; BANDS],
+/// The power of every bin in one frame.
+struct Look(Vec<f32>);
+
+impl Look {
+    fn of(spectrum: &[Complex<f32>]) -> Look {
+        // The lowest bins hold the offset and the rumble that a codec may drop.
+        Look(spectrum[2..].iter().map(Complex::norm_sqr).collect())
+    }
+
+    fn total(&self) -> f32 {
+        self.0.iter().sum()
+    }
 }
 
 /// How the frames of one sample rate are cut and banded.
@@ -57,7 +68,7 @@ struct Frames {
 impl Frames {
     fn new(samples: &Samples) -> Frames {
         let rate = samples.mono_rate;
-        let length = 2 * (rate * WINDOW_SECONDS / 2.0).round().max(8.0) as usize;
+        let length = 1_usize << (rate * WINDOW_SECONDS).log2().ceil().clamp(5.0, 12.0) as u32;
         let hann = |i: usize| 0.5 - 0.5 * (std::f64::consts::TAU * i as f64 / length as f64).cos();
         let bin_of = |hz: f64| (hz * length as f64 / rate).round() as usize;
         let (low, high) = (mel(BAND_EDGES_HZ.0), mel(BAND_EDGES_HZ.1));
@@ -69,46 +80,47 @@ impl Frames {
         }
     }
 
-    fn powers(&self, mono: &[f32]) -> Vec<Frame> {
-        let fft = RealFftPlanner::<f32>::new().plan_fft_forward(self.window.len());
-        let (mut input, mut output) = (fft.make_input_vec(), fft.make_output_vec());
-        let mut frames = Vec::new();
-        for start in (0..mono.len().saturating_sub(self.window.len())).step_by(self.hop) {
-            for ((slot, sample), weight) in input.iter_mut().zip(&mono[start..]).zip(&self.window) {
-                *slot = sample * weight;
+    /// The bands of every frame, and a closer look at every [`LOOK_EVERY`]th.
+    fn of(&self, mono: &[f32]) -> (Vec<[f32; BANDS]>, Vec<Look>) {
+        let length = self.window.len();
+        let mut fft = Fft::new(length);
+        let mut spectrum = vec![Complex::default(); length];
+        let (mut bands, mut looks) = (Vec::new(), Vec::new());
+        for start in (0..mono.len().saturating_sub(length)).step_by(self.hop) {
+            let frame = &mono[start..start + length];
+            for (i, bin) in spectrum.iter_mut().enumerate() {
+                *bin = Complex::new(frame[i] * self.window[i], 0.0);
             }
-            // The lengths are those that the plan gave, so it can't refuse.
-            if fft.process(&mut input, &mut output).is_ok() {
-                frames.push(self.frame(&output));
+            fft.fft_inplace(&mut spectrum);
+            if bands.len() % LOOK_EVERY == 0 {
+                looks.push(Look::of(&spectrum[..length / 2]));
             }
+            bands.push(self.bands(&spectrum));
         }
-        frames
+        (bands, looks)
     }
 
-    fn frame(&self, spectrum: &[Complex<f32>]) -> Frame {
-        // The lowest bins hold the offset and the rumble that a codec may drop.
-        let bins: Vec<f32> = spectrum[2..].iter().map(|bin| bin.re * bin.re + bin.im * bin.im).collect();
+    fn bands(&self, spectrum: &[Complex<f32>]) -> [f32; BANDS] {
         let mut bands = [0.0; BANDS];
         for (band, edge) in bands.iter_mut().zip(self.edges.windows(2)) {
-            let range = edge[0].saturating_sub(2)..edge[1].saturating_sub(2);
-            *band = bins.get(range).unwrap_or_default().iter().sum();
+            *band = spectrum[edge[0]..edge[1]].iter().map(Complex::norm_sqr).sum();
         }
-        Frame { total: bins.iter().sum(), bins, bands }
+        bands
     }
 }
 
 /// How much of the energy stays where it is from frame to frame: over each bin the geometric by the arithmetic mean of
 /// its share in the frame, weighted by that share. Loudness that comes and goes doesn't matter; pitch that does, does.
-fn steadiness(frames: &[&Frame]) -> f64 {
-    let Some(first) = frames.first() else { return 0.0 };
-    let mut logs = vec![0.0_f32; first.bins.len()];
-    for frame in frames {
-        let scale = 1.0 / frame.total;
-        for (log, power) in logs.iter_mut().zip(&frame.bins) {
+fn steadiness(looks: &[&Look]) -> f64 {
+    let Some(first) = looks.first() else { return 0.0 };
+    let mut logs = vec![0.0_f32; first.0.len()];
+    for look in looks {
+        let scale = 1.0 / look.total();
+        for (log, power) in logs.iter_mut().zip(&look.0) {
             *log += (power * scale).max(1e-9).ln();
         }
     }
-    let count = frames.len() as f32;
+    let count = looks.len() as f32;
     logs.iter().map(|log| f64::from((log / count).exp())).sum()
 }
 

@@ -7,7 +7,7 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Float64Type;
 use datafusion::prelude::SessionContext;
 
-use super::decode::RawPcm;
+use super::decode::{RawPcm, decode};
 use super::similarity::similarity;
 use super::sniff;
 use super::sound::{Sound, Sounds};
@@ -96,13 +96,18 @@ fn other_speech_is_not_similar() {
 
 #[test]
 fn a_shift_of_more_than_a_second_is_another_sound() {
-    let speech = |i: usize| noise(i / 40) * (0.5 + 0.5 * sine(3.0, i));
-    let late = pcm(6.0, |i| if i < 40_000 { 0.0 } else { speech(i - 40_000) });
-    let found = similarity(&raw(&pcm(6.0, speech)).shape, &raw(&late).shape).unwrap();
-    assert!(found < 0.5, "{found}");
-    let soon = pcm(6.0, |i| if i < 15_000 { 0.0 } else { 0.1 * speech(i - 15_000) });
-    let found = similarity(&raw(&pcm(6.0, speech)).shape, &raw(&soon).shape).unwrap();
-    assert!(found > 0.9, "{found}");
+    let speech = decode(&file("english.aac"), None).unwrap();
+    let raw = RawPcm { rate: speech.mono_rate as u32, channels: 1 };
+    let after = |seconds: f64, gain: f32| {
+        let silence = vec![0.0; (seconds * speech.mono_rate) as usize];
+        let samples = silence.iter().chain(&speech.mono).map(|sample| (sample * gain * 32_767.0) as i16);
+        Sounds::default().get(&samples.flat_map(i16::to_le_bytes).collect::<Vec<u8>>(), Some(raw)).unwrap()
+    };
+    let now = after(0.0, 1.0);
+    let soon = similarity(&now.shape, &after(0.937, 0.1).shape).unwrap();
+    assert!(soon > 0.9, "{soon}");
+    let late = similarity(&now.shape, &after(2.0, 1.0).shape).unwrap();
+    assert!(late < 0.5, "{late}");
 }
 
 #[test]
