@@ -5,7 +5,9 @@
 //! (`media.join`), so that a short copy is not taken for a short stream.
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use recording::Table;
@@ -187,14 +189,17 @@ impl MediaTap {
     ) -> Joined {
         let mut reader = Framecrc::default();
         let mut joined = Joined { packets: 0, reason: "ended" };
-        let mut last = Instant::now();
+        let last_ns = AtomicI64::new(self.source.clock().now_ns());
         let mut deadline: Option<Instant> = None;
+        // Made once and not per line: there are hundreds of lines a second.
+        let mut stop = pin!(token.cancelled());
+        let mut gone = pin!(self.gone(paths, &last_ns));
         loop {
             let stopped = deadline.is_some();
             let line = tokio::select! {
                 biased;
-                () = token.cancelled(), if !stopped => Next::Stop("stopped"),
-                () = gone(paths, path_of(&self.url), last), if !stopped => Next::Stop("the path is gone"),
+                () = &mut stop, if !stopped => Next::Stop("stopped"),
+                () = &mut gone, if !stopped => Next::Stop("the path is gone"),
                 line = next_line(child, deadline) => Next::Line(line),
             };
             match line {
@@ -206,21 +211,39 @@ impl MediaTap {
                 Next::Line(None) => return joined,
                 Next::Line(Some(line)) => {
                     if let Some(packet) = reader.line(&line) {
-                        last = Instant::now();
+                        let now_ns = self.source.clock().now_ns();
+                        last_ns.store(now_ns, Ordering::Relaxed);
                         if joined.packets == 0 {
                             self.tell_join(ready_ns, progress, file, &packet);
                         }
                         joined.packets += 1;
-                        self.put(&packet);
+                        self.put(now_ns, &packet);
                     }
                 }
             }
         }
     }
 
-    fn put(&self, packet: &Packet) {
+    /// Waits until the media server says that the path is gone, and no packet came for a while.
+    async fn gone(&self, paths: &mut Option<watch::Receiver<Ready>>, last_ns: &AtomicI64) {
+        let path = path_of(&self.url);
+        let absent = |ready: &Ready| ready.told == Told::Paths && !ready.since_ns.contains_key(path);
+        loop {
+            let Some(receiver) = paths else { return std::future::pending().await };
+            if receiver.wait_for(absent).await.is_err() {
+                return std::future::pending().await;
+            }
+            let silent_ns = self.source.clock().now_ns() - last_ns.load(Ordering::Relaxed);
+            match GONE.checked_sub(Duration::from_nanos(silent_ns.max(0) as u64)) {
+                None | Some(Duration::ZERO) => return,
+                Some(left) => sleep(left).await,
+            }
+        }
+    }
+
+    fn put(&self, at_ns: i64, packet: &Packet) {
         self.source.put(
-            self.source.clock().now_ns(),
+            at_ns,
             record::MediaPacket {
                 target: self.target.clone(),
                 kind: packet.kind.to_owned(),
@@ -288,16 +311,6 @@ async fn next_line(child: &mut Ffmpeg, deadline: Option<Instant>) -> Option<Stri
         Some(deadline) => timeout_at(deadline, child.line()).await.ok().flatten(),
         None => child.line().await,
     }
-}
-
-/// Waits until the media server says that the path is gone, and no packet came for a while.
-async fn gone(paths: &mut Option<watch::Receiver<Ready>>, path: &str, last: Instant) {
-    let Some(receiver) = paths else { return std::future::pending().await };
-    let absent = |ready: &Ready| ready.told == Told::Paths && !ready.since_ns.contains_key(path);
-    if receiver.wait_for(absent).await.is_err() {
-        return std::future::pending().await;
-    }
-    sleep_until(last + GONE).await;
 }
 
 /// `live/abc/out` of `rtmp://host:1935/live/abc/out?key=…`.

@@ -1,6 +1,6 @@
 //! The recorder: one thread that takes rows from the intake into the journal.
 //!
-//! It drains and writes every 50 ms and syncs every 250 ms; once a second it records the state of every
+//! It drains and writes every 80 ms and syncs every 250 ms; once a second it records the state of every
 //! source and its own lag, drops and bytes. When the disk refuses, it says so once, drops what comes, and the run ends;
 //! whoever carries traffic never learns of it.
 
@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::intake::{Entry, Intake};
 
-/// Half of what a kill may lose, since a row waits this long at the most and writing takes time too.
-const WRITE_EVERY: Duration = Duration::from_millis(50);
+/// Less than the 100 ms that a kill may lose, since writing takes time too.
+const WRITE_EVERY: Duration = Duration::from_millis(80);
 const SYNC_EVERY: Duration = Duration::from_millis(250);
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
