@@ -9,6 +9,7 @@
 //! | `audio_rate(bytes, format, rate, channels)` | its sample rate in Hz, as the bytes say |
 //! | `audio_channels(bytes, format, rate, channels)` | its channels, as the bytes say |
 //! | `audio_codec(bytes)` | `aac` (ADTS), `m4a` (in MP4), `mp3`, `wav`, `flac` or `ogg`, by the first bytes |
+//! | `frame_sizes(bytes)` | the sizes of ADTS frames without headers, as ` 371 368 402 `: how packets of other containers name the same sound |
 //! | `language_confidence(text, code)` | how probable it is that the text is in that language (`en`, `es`, `fr`, `de`, `it`, `pt`) |
 //! | `from_base64(text)` | the bytes behind a base64 text (or the bytes of one): a payload too small or too freely written to be stored decoded |
 //!
@@ -45,7 +46,9 @@ pub fn register(context: &SessionContext) -> Result<(), DataFusionError> {
     for function in audio::functions(&sounds) {
         context.register_udf(ScalarUDF::from(function));
     }
-    context.register_udf(ScalarUDF::from(audio::Codec::default()));
+    for function in audio::lookers() {
+        context.register_udf(ScalarUDF::from(function));
+    }
     context.register_udf(ScalarUDF::from(payload::FromBase64::default()));
     context.register_udf(ScalarUDF::from(language::Confidence::default()));
     Ok(())

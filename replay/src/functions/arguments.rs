@@ -7,9 +7,9 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs};
 
 /// Checks a call against the function's forms and says into which types its arguments are to be cast.
 pub(super) fn coerce(call: &str, forms: &[&[DataType]], given: &[DataType]) -> Result<Vec<DataType>> {
-    let fitting = forms.iter().find(|form| {
-        form.len() == given.len() && form.iter().zip(given).all(|(wanted, given)| fits(wanted, given))
-    });
+    let fitting = forms
+        .iter()
+        .find(|form| form.len() == given.len() && form.iter().zip(given).all(|(wanted, given)| fits(wanted, given)));
     match fitting {
         Some(form) => Ok(form.to_vec()),
         None => plan_err!("the arguments ({}) don't fit {call}", names(given)),

@@ -96,7 +96,9 @@ impl ScalarUDFImpl for Listener {
         let name = self.name;
         match self.measure {
             Measure::Similarity => {
-                let call = format!("{name}(bytes, format, rate, channels, bytes, format, rate, channels) or {name}(bytes, bytes)");
+                let call = format!(
+                    "{name}(bytes, format, rate, channels, bytes, format, rate, channels) or {name}(bytes, bytes)"
+                );
                 let short = [DataType::LargeBinary, DataType::LargeBinary];
                 arguments::coerce(&call, &[&[AUDIO, AUDIO].concat(), &short], given)
             }
@@ -120,7 +122,9 @@ impl ScalarUDFImpl for Listener {
         let rows = 0..arguments.rows;
         let heard = |row| self.hear(&arguments, 0, row, claimed);
         let array: ArrayRef = match self.measure {
-            Measure::Number(of) => Arc::new(rows.map(|row| heard(row).map(|sound| of(&sound))).collect::<Float64Array>()),
+            Measure::Number(of) => {
+                Arc::new(rows.map(|row| heard(row).map(|sound| of(&sound))).collect::<Float64Array>())
+            }
             Measure::Count(of) => {
                 Arc::new(rows.map(|row| heard(row).map(|sound| i64::from(of(&sound)))).collect::<Int64Array>())
             }
@@ -132,21 +136,37 @@ impl ScalarUDFImpl for Listener {
     }
 }
 
-/// `audio_codec(bytes)`.
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) struct Codec {
+/// The functions that look at bytes without decoding them.
+pub(super) fn lookers() -> [Looker; 2] {
+    let of = |name, look| Looker { name, look, signature: user_defined() };
+    [of("audio_codec", |bytes| sniff::codec(bytes).map(str::to_owned)), of("frame_sizes", sniff::frame_sizes)]
+}
+
+/// A function of bytes that gives a text.
+#[derive(Debug)]
+pub(super) struct Looker {
+    name: &'static str,
+    look: fn(&[u8]) -> Option<String>,
     signature: Signature,
 }
 
-impl Default for Codec {
-    fn default() -> Codec {
-        Codec { signature: user_defined() }
+impl PartialEq for Looker {
+    fn eq(&self, other: &Looker) -> bool {
+        self.name == other.name
     }
 }
 
-impl ScalarUDFImpl for Codec {
+impl Eq for Looker {}
+
+impl Hash for Looker {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl ScalarUDFImpl for Looker {
     fn name(&self) -> &str {
-        "audio_codec"
+        self.name
     }
 
     fn signature(&self) -> &Signature {
@@ -154,7 +174,7 @@ impl ScalarUDFImpl for Codec {
     }
 
     fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
-        arguments::coerce("audio_codec(bytes)", &[&AUDIO[..1]], given)
+        arguments::coerce(&format!("{}(bytes)", self.name), &[&AUDIO[..1]], given)
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
@@ -163,7 +183,7 @@ impl ScalarUDFImpl for Codec {
 
     fn invoke_with_args(&self, call: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let arguments = Arguments::of(&call)?;
-        let codec = |row| arguments.bytes(0, row).and_then(sniff::codec);
-        arguments.answer(Arc::new((0..arguments.rows).map(codec).collect::<StringArray>()))
+        let look = |row| arguments.bytes(0, row).and_then(self.look);
+        arguments.answer(Arc::new((0..arguments.rows).map(look).collect::<StringArray>()))
     }
 }

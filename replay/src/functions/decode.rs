@@ -28,7 +28,12 @@ pub(super) struct RawPcm {
 
 impl RawPcm {
     /// Raw 16-bit little-endian PCM, where that is what the sender claims and the bytes don't say otherwise.
-    pub(super) fn claimed(bytes: &[u8], format: Option<&str>, rate: Option<i64>, channels: Option<i64>) -> Option<RawPcm> {
+    pub(super) fn claimed(
+        bytes: &[u8],
+        format: Option<&str>,
+        rate: Option<i64>,
+        channels: Option<i64>,
+    ) -> Option<RawPcm> {
         let is_raw = matches!(format?, "pcm_s16le" | "s16le" | "pcm") && sniff::codec(bytes).is_none();
         let rate = u32::try_from(rate?).ok().filter(|rate| (1000..=384_000).contains(rate))?;
         let channels = u32::try_from(channels?).ok().filter(|channels| (1..=32).contains(channels))?;

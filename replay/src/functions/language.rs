@@ -74,7 +74,9 @@ impl ScalarUDFImpl for Confidence {
     fn invoke_with_args(&self, call: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let arguments = Arguments::of(&call)?;
         let confidence = |row| match (arguments.text(0, row), arguments.text(1, row)) {
-            (Some(text), Some(code)) => confidence(text, code).map_err(|error| DataFusionError::External(Box::new(error))),
+            (Some(text), Some(code)) => {
+                confidence(text, code).map_err(|error| DataFusionError::External(Box::new(error)))
+            }
             _ => Ok(None),
         };
         let array = (0..arguments.rows).map(confidence).collect::<Result<Float64Array>>()?;

@@ -15,7 +15,9 @@ use super::arguments::{self, Arguments};
 /// Padding or none, as peers please.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true),
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
 );
 
 /// The bytes behind a base64 text, line breaks and spaces aside; `None` where it is none.
@@ -46,7 +48,11 @@ impl ScalarUDFImpl for FromBase64 {
     }
 
     fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
-        arguments::coerce("from_base64(text) or from_base64(bytes)", &[&[DataType::Utf8], &[DataType::LargeBinary]], given)
+        arguments::coerce(
+            "from_base64(text) or from_base64(bytes)",
+            &[&[DataType::Utf8], &[DataType::LargeBinary]],
+            given,
+        )
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {

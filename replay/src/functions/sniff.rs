@@ -28,6 +28,25 @@ pub(super) fn codec(bytes: &[u8]) -> Option<&'static str> {
     None
 }
 
+/// The sizes of ADTS frames without their headers, as other containers carry them, each with a space before and the last
+/// with one behind: a stretch of sound found in another place by the sizes of its packets. `None` for all but ADTS.
+pub(super) fn frame_sizes(bytes: &[u8]) -> Option<String> {
+    if codec(bytes)? != "aac" {
+        return None;
+    }
+    let mut rest = after_id3(bytes);
+    let mut sizes = String::new();
+    while let Some(length) = adts_frame_length(rest) {
+        let header = if rest[1] & 1 == 1 { 7 } else { 9 };
+        let Some(after) = rest.get(length..) else { break };
+        sizes.push(' ');
+        sizes.push_str(&length.saturating_sub(header).to_string());
+        rest = after;
+    }
+    sizes.push(' ');
+    Some(sizes)
+}
+
 /// The bytes after an ID3v2 tag, which both MP3 files and ADTS segments of HLS carry.
 fn after_id3(bytes: &[u8]) -> &[u8] {
     let Some([b'I', b'D', b'3', _, _, _, a, b, c, d]) = bytes.first_chunk::<10>() else { return bytes };
@@ -90,6 +109,15 @@ mod tests {
         let frame = [0xff, 0xf1, 0x50, 0x80, 0x01, 0x1f, 0xfc, 0];
         assert_eq!(codec(&[&tag[..], &frame, &frame].concat()), Some("aac"));
         assert_eq!(codec(&tag), None, "a tag and nothing after it");
+    }
+
+    #[test]
+    fn frames_are_sized_without_their_headers() {
+        let frame = [0xff, 0xf1, 0x50, 0x80, 0x01, 0x1f, 0xfc, 0];
+        let with_checksum = [0xff, 0xf0, 0x50, 0x80, 0x01, 0x7f, 0xfc, 9, 9, 0, 0];
+        assert_eq!(frame_sizes(&[&frame[..], &with_checksum, &frame].concat()).as_deref(), Some(" 1 2 1 "));
+        assert_eq!(frame_sizes(&[&frame[..], &frame, &frame[..7]].concat()).as_deref(), Some(" 1 1 "), "a cut-off one");
+        assert_eq!(frame_sizes(b"RIFF\0\0\0\0WAVEfmt "), None);
     }
 
     #[test]
