@@ -81,7 +81,8 @@ async fn checks(scenario: &Scenario, runs: &Path) -> Vec<Check> {
         let ready = scenario.processes.iter().filter_map(|process| {
             Some((format!("process {}", process.spec.name), scenario::local_address(process.spec.ready.as_ref()?)?))
         });
-        let publish = scenario.publish.iter().filter_map(|url| Some(("publish".to_owned(), scenario::local_address(url)?)));
+        let publish =
+            scenario.publish.iter().filter_map(|url| Some(("publish".to_owned(), scenario::local_address(url)?)));
         checks.extend(ready.chain(publish).map(|(subject, address)| port(subject, address)));
     }
     let key = Redactor::open([]).map(|_| "the key is there".to_owned());
@@ -168,7 +169,9 @@ async fn bring_up(scenario: &Scenario, tap: &scenario::Tap, processes: &mut Proc
     }
     match tokio::net::TcpStream::connect(&tap.upstream).await {
         Ok(_) => Ok(()),
-        Err(error) => Err(format!("nothing answers at its upstream {}: {error}; start it, then try again", tap.upstream)),
+        Err(error) => {
+            Err(format!("nothing answers at its upstream {}: {error}; start it, then try again", tap.upstream))
+        }
     }
 }
 

@@ -36,7 +36,11 @@ pub async fn record(command: cli::Record) -> Result<ExitCode, AnyError> {
         let clock = Clock::start();
         let scenario = read(&command.scenario, clock)?;
         if scenario.kind != Kind::Process {
-            return Err(format!("{}: kind `attach` starts nothing: use `collector attach`", command.scenario.display()).into());
+            return Err(format!(
+                "{}: kind `attach` starts nothing: use `collector attach`",
+                command.scenario.display()
+            )
+            .into());
         }
         let mut setup = Setup::new(scenario, clock, &command.common)?;
         setup.command.clone_from(&command.command);

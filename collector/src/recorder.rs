@@ -66,9 +66,10 @@ impl Recorder {
             lag_ns: 0,
             alive: true,
         };
-        let thread = std::thread::Builder::new().name("recorder".into()).spawn(move || work.run()).map_err(|source| {
-            recording::Error::File { doing: "start the thread that writes", path: "journal".into(), source }
-        })?;
+        let thread =
+            std::thread::Builder::new().name("recorder".into()).spawn(move || work.run()).map_err(|source| {
+                recording::Error::File { doing: "start the thread that writes", path: "journal".into(), source }
+            })?;
         Ok(Recorder { thread, progress, failed })
     }
 

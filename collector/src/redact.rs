@@ -187,9 +187,8 @@ static BEARER: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)\b(bearer|basic)
 static KEY_VALUE: LazyLock<Regex> = LazyLock::new(|| {
     pattern(&format!(r#"(?i)([a-z0-9_-]*{SECRET_WORDS}[a-z0-9_-]*)(["']?\s*[=:]\s*["']?)([^\s"'&,;}}]{{4,}})"#))
 });
-static FLAG: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(&format!(r#"(?i)(--?[a-z0-9-]*{SECRET_WORDS}[a-z0-9-]*)(\s+["']?)([^\s"']{{4,}})"#))
-});
+static FLAG: LazyLock<Regex> =
+    LazyLock::new(|| pattern(&format!(r#"(?i)(--?[a-z0-9-]*{SECRET_WORDS}[a-z0-9-]*)(\s+["']?)([^\s"']{{4,}})"#)));
 const SECRET_WORDS: &str = "(?:passw(?:or)?d|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential\
     |authorization|cookie|stream[_-]?key)";
 
@@ -267,7 +266,10 @@ mod tests {
         }
         assert!(url.starts_with("rtmp://redacted:") && url.contains("/live/redacted:") && url.contains("/in?key="));
         assert_eq!(redactor.url("rtmp://h/live/s1/in"), "rtmp://h/live/s1/in");
-        assert_eq!(redactor.url("http://h/socket.io/?EIO=4&transport=polling"), "http://h/socket.io/?EIO=4&transport=polling");
+        assert_eq!(
+            redactor.url("http://h/socket.io/?EIO=4&transport=polling"),
+            "http://h/socket.io/?EIO=4&transport=polling"
+        );
     }
 
     #[test]
@@ -295,7 +297,12 @@ mod tests {
             let redacted = redactor.text(line);
             assert!(!redacted.contains("hunter2"), "{redacted}");
         }
-        for plain in ["loaded 3 models in 2.5 s", "the tokenizer from disk was ready", "a key frame at 2.0", "rtmp://h/live/s1/in: refused"] {
+        for plain in [
+            "loaded 3 models in 2.5 s",
+            "the tokenizer from disk was ready",
+            "a key frame at 2.0",
+            "rtmp://h/live/s1/in: refused",
+        ] {
             assert_eq!(redactor.text(plain), plain);
         }
     }

@@ -66,7 +66,8 @@ impl Tap {
     /// [`Error::Listen`].
     pub async fn bind(tap: &scenario::Tap, intake: &Intake, redactor: Arc<Redactor>) -> Result<Tap, Error> {
         let failed = |source: std::io::Error| {
-            let owner = compose::port_owner(tap.listen).map(|owner| format!(": {owner} has it; stop it or use another port"));
+            let owner =
+                compose::port_owner(tap.listen).map(|owner| format!(": {owner} has it; stop it or use another port"));
             let (tap, listen) = (tap.name.clone(), tap.listen);
             Error::Listen { tap, listen, owner: owner.unwrap_or_default(), source }
         };

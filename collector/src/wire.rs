@@ -150,11 +150,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits {
-            message_bytes: 64 << 20,
-            values: 1 << 20,
-            waiting_bytes: 256 << 20,
-        }
+        Limits { message_bytes: 64 << 20, values: 1 << 20, waiting_bytes: 256 << 20 }
     }
 }
 

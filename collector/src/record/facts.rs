@@ -40,7 +40,8 @@ async fn first_line(command: &[String], dir: &Path) -> Result<String, String> {
     let mut child = Command::new(program);
     child.args(arguments).current_dir(dir).stdin(Stdio::null()).kill_on_drop(true);
     let output = tokio::time::timeout(VERSION_LIMIT, child.output()).await;
-    let output = output.map_err(|_| format!("`{program}` took too long"))?.map_err(|error| format!("`{program}`: {error}"))?;
+    let output =
+        output.map_err(|_| format!("`{program}` took too long"))?.map_err(|error| format!("`{program}`: {error}"))?;
     let line = String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().trim().to_owned();
     if !output.status.success() || line.is_empty() {
         return Err(format!("`{}` ended with {}", command.join(" "), output.status));

@@ -336,7 +336,8 @@ impl Live {
         self.timeline.note("command", program, "start", serde_json::json!({"line": line}));
         let mut command = tokio::process::Command::new(program);
         // What the command says is for people; this program's own result is the folder.
-        let status = command.args(arguments).stdin(std::process::Stdio::null()).stdout(std::io::stderr()).status().await;
+        let status =
+            command.args(arguments).stdin(std::process::Stdio::null()).stdout(std::io::stderr()).status().await;
         let code = match &status {
             Ok(status) => {
                 use std::os::unix::process::ExitStatusExt;
@@ -389,7 +390,8 @@ fn copy_texts(scenario: &Scenario, folder: &Folder, redactor: &Redactor) -> Resu
         folder.write("scenario.toml", &copies::scenario(text, redactor))?;
     }
     if let Some(spec) = &scenario.spec {
-        let text = std::fs::read_to_string(spec).map_err(|error| format!("read the spec {}: {error}", spec.display()))?;
+        let text =
+            std::fs::read_to_string(spec).map_err(|error| format!("read the spec {}: {error}", spec.display()))?;
         folder.write("spec.toml", &redactor.text(&text))?;
     }
     Ok(())

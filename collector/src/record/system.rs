@@ -26,7 +26,11 @@ impl System {
     ///
     /// # Errors
     /// Where the guardian or the HTTP client can't be set up.
-    pub(super) fn new(intake: &Intake, redactor: &Arc<Redactor>, watched: Arc<Watched>) -> Result<System, compose::Error> {
+    pub(super) fn new(
+        intake: &Intake,
+        redactor: &Arc<Redactor>,
+        watched: Arc<Watched>,
+    ) -> Result<System, compose::Error> {
         let program = std::env::current_exe().unwrap_or_else(|_| "collector".into());
         let guard = Arc::new(Guard::spawn(&program, &["guard"])?);
         let process = intake.source("process", "process", &[Table::Timeline, Table::Logs]);

@@ -91,9 +91,8 @@ impl Resolver<'_> {
 
     fn kind(&self, file: &written::File) -> Result<Kind, Error> {
         match file.kind.as_str() {
-            "process" if file.processes.is_empty() => {
-                Err(self.error("kind", "kind `process` needs at least one [[process]]; where all is up already, use `attach`"))
-            }
+            "process" if file.processes.is_empty() => Err(self
+                .error("kind", "kind `process` needs at least one [[process]]; where all is up already, use `attach`")),
             "process" => Ok(Kind::Process),
             "attach" if !file.processes.is_empty() => {
                 Err(self.error("process", "a scenario of kind `attach` starts nothing: use kind `process`"))

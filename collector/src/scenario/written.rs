@@ -133,11 +133,9 @@ fn with_suggestion(message: &str) -> String {
     let mut quoted = rest.split('`').step_by(2);
     let unknown = quoted.next().unwrap_or_default().to_owned();
     let known: Vec<&str> = rest.split('`').skip(2).step_by(2).collect();
-    let nearest = known.iter().max_by(|a, b| {
-        strsim::jaro_winkler(a, &unknown).total_cmp(&strsim::jaro_winkler(b, &unknown))
-    });
+    let nearest = known.iter().min_by_key(|known| strsim::osa_distance(known, &unknown));
     match nearest {
-        Some(near) if strsim::jaro_winkler(near, &unknown) > 0.75 => {
+        Some(near) if strsim::osa_distance(near, &unknown) <= 2 => {
             format!("unknown key `{unknown}`: did you mean `{near}`?")
         }
         _ => format!("unknown key `{unknown}`: known here are {}", known.join(", ")),
@@ -156,7 +154,9 @@ mod tests {
     fn an_unknown_key_is_named_with_place_and_remedy() {
         let text = "name = 'x'\nkind = 'process'\n[[tap]]\nname = 'sio'\nlisten = ''\nupstrem = ''\n";
         assert_eq!(problem(text), "s.toml:6:1: unknown key `upstrem`: did you mean `upstream`?");
-        assert!(problem("name = 'x'\nkind = 'process'\nzzz = 1").contains("unknown key `zzz`: known here are name, kind"));
+        assert!(
+            problem("name = 'x'\nkind = 'process'\nzzz = 1").contains("unknown key `zzz`: known here are name, kind")
+        );
         assert!(problem("name = ").starts_with("s.toml:1:"));
         assert!(problem("name = 'x'\nkind = 3").starts_with("s.toml:2:8: invalid type"));
     }

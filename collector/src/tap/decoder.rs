@@ -97,7 +97,8 @@ impl Decoder {
             return;
         };
         let mut items = Vec::new();
-        let stepped = catch_unwind(AssertUnwindSafe(|| step(decoder, &mut self.sessions, &mut |item| items.push(item))));
+        let stepped =
+            catch_unwind(AssertUnwindSafe(|| step(decoder, &mut self.sessions, &mut |item| items.push(item))));
         if stepped.is_err() {
             *known = None;
             self.lose_sight(connection, at_ns, format!("the decoder of connection {connection} failed"));
@@ -136,7 +137,8 @@ impl Decoder {
     }
 
     fn stopped(&mut self, connection: i64, direction: Direction, at_ns: i64, reason: &str) {
-        let reason = format!("connection {connection} can't be followed any further ({}): {reason}", direction.as_str());
+        let reason =
+            format!("connection {connection} can't be followed any further ({}): {reason}", direction.as_str());
         self.lose_sight(connection, at_ns, reason);
     }
 

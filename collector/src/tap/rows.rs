@@ -26,12 +26,17 @@ impl Rows {
         let args = args.map(|args| args.to_string());
         // A secret that was large enough to be a blob is no longer referred to, and so not kept.
         let kept = |blob: &wire::Blob| args.as_ref().is_some_and(|args| args.contains(&blob.sha256));
-        let blobs: Vec<Blob> = packet.blobs.into_iter().filter(kept).map(|blob| Blob {
-            length: blob.bytes.len() as i64,
-            sha256: blob.sha256,
-            bytes: blob.bytes,
-            media_type: blob.media_type.to_owned(),
-        }).collect();
+        let blobs: Vec<Blob> = packet
+            .blobs
+            .into_iter()
+            .filter(kept)
+            .map(|blob| Blob {
+                length: blob.bytes.len() as i64,
+                sha256: blob.sha256,
+                bytes: blob.bytes,
+                media_type: blob.media_type.to_owned(),
+            })
+            .collect();
         let row = Packet {
             tap: self.tap.clone(),
             connection,

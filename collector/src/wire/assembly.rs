@@ -11,11 +11,7 @@ pub(super) struct Assembly {
 
 impl Assembly {
     pub(super) fn new(limit: usize) -> Assembly {
-        Assembly {
-            bytes: Vec::new(),
-            limit,
-            over: false,
-        }
+        Assembly { bytes: Vec::new(), limit, over: false }
     }
 
     pub(super) fn push(&mut self, more: &[u8]) {
@@ -24,21 +20,13 @@ impl Assembly {
             self.bytes.truncate(RAW_BYTES);
             self.bytes.shrink_to_fit();
         }
-        let room = if self.over {
-            RAW_BYTES.saturating_sub(self.bytes.len())
-        } else {
-            more.len()
-        };
+        let room = if self.over { RAW_BYTES.saturating_sub(self.bytes.len()) } else { more.len() };
         self.bytes.extend_from_slice(&more[..room.min(more.len())]);
     }
 
     /// All the bytes, or the first of them and the problem.
     pub(super) fn finish(self) -> Result<Vec<u8>, (Vec<u8>, String)> {
-        if self.over {
-            Err((self.bytes, over_budget(self.limit)))
-        } else {
-            Ok(self.bytes)
-        }
+        if self.over { Err((self.bytes, over_budget(self.limit))) } else { Ok(self.bytes) }
     }
 
     /// What there is, complete or not.

@@ -18,31 +18,16 @@ pub(super) struct Channel {
 
 impl Channel {
     pub(super) fn new(peer: Option<Peer>) -> Channel {
-        Channel {
-            peer,
-            carries: false,
-        }
+        Channel { peer, carries: false }
     }
 
     /// Takes what was read from one direction.
-    pub(super) fn take(
-        &mut self,
-        direction: Direction,
-        at_ns: i64,
-        step: Step,
-        sink: &mut Sink<'_>,
-    ) {
+    pub(super) fn take(&mut self, direction: Direction, at_ns: i64, step: Step, sink: &mut Sink<'_>) {
         match step {
             Step::Message(message) => self.message(direction, at_ns, message, sink),
-            Step::Ping(payload) => {
-                self.notice(direction, at_ns, NoticeKind::WsPing, &payload, sink)
-            }
-            Step::Pong(payload) => {
-                self.notice(direction, at_ns, NoticeKind::WsPong, &payload, sink)
-            }
-            Step::Close(payload) => {
-                self.notice(direction, at_ns, NoticeKind::Close, &payload, sink)
-            }
+            Step::Ping(payload) => self.notice(direction, at_ns, NoticeKind::WsPing, &payload, sink),
+            Step::Pong(payload) => self.notice(direction, at_ns, NoticeKind::WsPong, &payload, sink),
+            Step::Close(payload) => self.notice(direction, at_ns, NoticeKind::Close, &payload, sink),
             Step::Broken(problem, raw) => {
                 let mut packet = Packet::new(direction, Transport::WebSocket, at_ns, at_ns);
                 packet.sid = self.sid();
@@ -79,30 +64,16 @@ impl Channel {
             true => engineio::text(peer.revision, raw),
             false => engineio::binary(peer.revision, raw),
         };
-        self.carries |= read.as_ref().is_ok_and(|read| {
-            matches!(
-                read.kind,
-                EngineType::Open | EngineType::Message | EngineType::Upgrade
-            )
-        });
-        let announced = sink
-            .sessions
-            .accept(packet, peer.revision, raw, read, &mut *sink.out);
+        self.carries |= read
+            .as_ref()
+            .is_ok_and(|read| matches!(read.kind, EngineType::Open | EngineType::Message | EngineType::Upgrade));
+        let announced = sink.sessions.accept(packet, peer.revision, raw, read, &mut *sink.out);
         peer.sid = announced.or(peer.sid.take());
     }
 
-    fn notice(
-        &self,
-        direction: Direction,
-        at_ns: i64,
-        kind: NoticeKind,
-        payload: &[u8],
-        sink: &mut Sink<'_>,
-    ) {
+    fn notice(&self, direction: Direction, at_ns: i64, kind: NoticeKind, payload: &[u8], sink: &mut Sink<'_>) {
         let (code, text) = match (kind, payload.split_first_chunk::<2>()) {
-            (NoticeKind::Close, Some((code, reason))) => {
-                (Some(i64::from(u16::from_be_bytes(*code))), reason)
-            }
+            (NoticeKind::Close, Some((code, reason))) => (Some(i64::from(u16::from_be_bytes(*code))), reason),
             _ => (None, payload),
         };
         let mut detail = Map::new();

@@ -15,9 +15,7 @@ pub(super) fn decode_body(bytes: &[u8], encoding: &str, limit: usize) -> Result<
         "" | "identity" => Ok(bytes.to_vec()),
         "gzip" | "x-gzip" => read_all(MultiGzDecoder::new(bytes), limit),
         // Named `deflate`, meant as zlib; some peers send the bare stream all the same.
-        "deflate" if bytes.first().is_some_and(|byte| byte & 0x0f == 8) => {
-            read_all(ZlibDecoder::new(bytes), limit)
-        }
+        "deflate" if bytes.first().is_some_and(|byte| byte & 0x0f == 8) => read_all(ZlibDecoder::new(bytes), limit),
         "deflate" => read_all(DeflateDecoder::new(bytes), limit),
         other => Err(format!("content encoding `{other}` is not decoded")),
     }

@@ -124,22 +124,11 @@ impl Connection {
         out: &mut impl FnMut(Item),
     ) {
         let mut sink = Sink { sessions, out };
-        self.stop(
-            direction,
-            at_ns,
-            &format!("{lost_bytes} bytes were lost"),
-            &mut sink,
-        );
+        self.stop(direction, at_ns, &format!("{lost_bytes} bytes were lost"), &mut sink);
     }
 
     /// One direction ended: no more bytes come from that side.
-    pub fn end(
-        &mut self,
-        direction: Direction,
-        at_ns: i64,
-        sessions: &mut Sessions,
-        out: &mut impl FnMut(Item),
-    ) {
+    pub fn end(&mut self, direction: Direction, at_ns: i64, sessions: &mut Sessions, out: &mut impl FnMut(Item)) {
         let mut sink = Sink { sessions, out };
         self.half(direction).ended_ns = Some(at_ns);
         self.drain(direction, &mut sink);
@@ -174,13 +163,7 @@ impl Connection {
     /// Decodes until the input is used up or blocked; what is left comes back. What was held of
     /// the other direction goes on as soon as a step allows it, so that the order of items does
     /// not depend on where chunks end.
-    fn run<'a>(
-        &mut self,
-        direction: Direction,
-        at_ns: i64,
-        mut input: &'a [u8],
-        sink: &mut Sink<'_>,
-    ) -> &'a [u8] {
+    fn run<'a>(&mut self, direction: Direction, at_ns: i64, mut input: &'a [u8], sink: &mut Sink<'_>) -> &'a [u8] {
         self.half(direction).is_running = true;
         while !self.is_blocked(direction) {
             let has_moved = self.advance(direction, at_ns, &mut input, sink);
@@ -228,13 +211,7 @@ impl Connection {
     }
 
     /// One step of one direction; false where it needs more input.
-    fn advance(
-        &mut self,
-        direction: Direction,
-        at_ns: i64,
-        input: &mut &[u8],
-        sink: &mut Sink<'_>,
-    ) -> bool {
+    fn advance(&mut self, direction: Direction, at_ns: i64, input: &mut &[u8], sink: &mut Sink<'_>) -> bool {
         match &mut self.half(direction).stream {
             Stream::Http(reader) => match reader.next(input) {
                 Some(step) => self.http(direction, at_ns, step, sink),
@@ -275,11 +252,7 @@ impl Connection {
             half.body = None;
             half.held.clear();
             half.held_bytes = 0;
-            (sink.out)(Item::Stopped {
-                direction: each,
-                at_ns,
-                reason: reason.to_owned(),
-            });
+            (sink.out)(Item::Stopped { direction: each, at_ns, reason: reason.to_owned() });
             if let Some(channel) = &self.channel {
                 channel.end(each, sink);
             }

@@ -48,10 +48,7 @@ pub(super) fn text(revision: Revision, bytes: &[u8]) -> Read<'_> {
             },
         };
     }
-    Ok(EnginePacket {
-        kind: engine_type(bytes[0].wrapping_sub(b'0'))?,
-        data: Data::Text(rest),
-    })
+    Ok(EnginePacket { kind: engine_type(bytes[0].wrapping_sub(b'0'))?, data: Data::Text(rest) })
 }
 
 /// Reads a packet that came as binary data.
@@ -61,18 +58,12 @@ pub(super) fn binary(revision: Revision, bytes: &[u8]) -> Read<'_> {
         (Revision::V3, [4, data @ ..]) => data,
         (Revision::V3, _) => return Err("binary data that is no message".to_owned()),
     };
-    Ok(EnginePacket {
-        kind: EngineType::Message,
-        data: Data::Binary(Cow::Borrowed(data)),
-    })
+    Ok(EnginePacket { kind: EngineType::Message, data: Data::Binary(Cow::Borrowed(data)) })
 }
 
 fn base64_data(base64: &str) -> Read<'_> {
     match STANDARD.decode(base64) {
-        Ok(bytes) => Ok(EnginePacket {
-            kind: EngineType::Message,
-            data: Data::Binary(Cow::Owned(bytes)),
-        }),
+        Ok(bytes) => Ok(EnginePacket { kind: EngineType::Message, data: Data::Binary(Cow::Owned(bytes)) }),
         Err(error) => Err(format!("binary data that is not base64: {error}")),
     }
 }
@@ -105,16 +96,12 @@ pub(super) struct Payload<'a> {
 
 impl<'a> Payload<'a> {
     pub(super) fn new(revision: Revision, body: &'a [u8]) -> Payload<'a> {
-        Payload {
-            revision,
-            rest: body,
-        }
+        Payload { revision, rest: body }
     }
 
     /// `packet 0x1e packet 0x1e packet`
     fn separated(&mut self) -> Result<Part<'a>, String> {
-        let body = std::str::from_utf8(self.rest)
-            .map_err(|error| format!("a polling body not UTF-8: {error}"))?;
+        let body = std::str::from_utf8(self.rest).map_err(|error| format!("a polling body not UTF-8: {error}"))?;
         let end = body.find('\u{1e}').unwrap_or(body.len());
         let raw = &self.rest[..end];
         self.rest = self.rest.get(end + 1..).unwrap_or_default();
@@ -124,15 +111,9 @@ impl<'a> Payload<'a> {
 
     /// `length:packet`, the length counted in UTF-16 units.
     fn counted(&mut self) -> Result<Part<'a>, String> {
-        let digits = self
-            .rest
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
+        let digits = self.rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let (length, rest) = self.rest.split_at(digits);
-        let units = std::str::from_utf8(length)
-            .ok()
-            .and_then(|text| text.parse().ok());
+        let units = std::str::from_utf8(length).ok().and_then(|text| text.parse().ok());
         let (Some(units), Some((b':', rest))) = (units, rest.split_first()) else {
             return Err("a polling body without a packet's length".to_owned());
         };
@@ -154,9 +135,7 @@ impl<'a> Payload<'a> {
         let Some((0xff, rest)) = self.rest[1 + count..].split_first() else {
             return Err("a polling body without a packet's length".to_owned());
         };
-        let raw = rest
-            .get(..units)
-            .ok_or("a polling body shorter than its packet")?;
+        let raw = rest.get(..units).ok_or("a polling body shorter than its packet")?;
         let packet = match self.rest[0] {
             0 => text(self.revision, raw),
             _ => binary(self.revision, raw),
@@ -175,10 +154,7 @@ impl<'a> Iterator for Payload<'a> {
             (Revision::V3, 0 | 1) => self.binary(),
             (Revision::V3, _) => self.counted(),
         };
-        Some(part.unwrap_or_else(|problem| Part {
-            raw: std::mem::take(&mut self.rest),
-            packet: Err(problem),
-        }))
+        Some(part.unwrap_or_else(|problem| Part { raw: std::mem::take(&mut self.rest), packet: Err(problem) }))
     }
 }
 

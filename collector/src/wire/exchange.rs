@@ -21,11 +21,7 @@ impl Peer {
         let (_, query) = target.split_once('?')?;
         let query = query.split_once('#').map_or(query, |(query, _)| query);
         let pairs = || query.split('&').filter_map(|pair| pair.split_once('='));
-        let value = |name| {
-            pairs()
-                .find(|(have, _)| *have == name)
-                .map(|(_, value)| value)
-        };
+        let value = |name| pairs().find(|(have, _)| *have == name).map(|(_, value)| value);
         let protocol = value("EIO");
         let transport = value("transport");
         if protocol.is_none() && !matches!(transport, Some("polling" | "websocket")) {
@@ -82,10 +78,7 @@ pub(super) fn notice(head: &Head, exchange: Option<&Exchange>, at_ns: i64) -> No
             (Direction::Received, kind, Some(i64::from(*status)))
         }
     };
-    let headers = head
-        .headers
-        .iter()
-        .map(|(name, value)| (name.clone(), value.as_str().into()));
+    let headers = head.headers.iter().map(|(name, value)| (name.clone(), value.as_str().into()));
     detail.insert("headers".to_owned(), Value::Object(headers.collect()));
     if kind == NoticeKind::Upgrade {
         detail.insert("compression".to_owned(), compression(head));
@@ -126,9 +119,7 @@ fn compression(head: &Head) -> Value {
     for (name, value) in parameters {
         let value = match value {
             "" => Value::Bool(true),
-            value => value
-                .parse::<i64>()
-                .map_or_else(|_| Value::from(value), Value::from),
+            value => value.parse::<i64>().map_or_else(|_| Value::from(value), Value::from),
         };
         detail.insert(name.to_owned(), value);
     }
@@ -142,7 +133,5 @@ pub(super) fn deflate(head: &Head, direction: Direction) -> Option<Deflate> {
         Direction::Sent => "client_no_context_takeover",
         Direction::Received => "server_no_context_takeover",
     };
-    Some(Deflate {
-        takeover: parameters.iter().all(|(name, _)| *name != forget),
-    })
+    Some(Deflate { takeover: parameters.iter().all(|(name, _)| *name != forget) })
 }

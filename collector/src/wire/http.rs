@@ -52,9 +52,7 @@ impl Head {
         let mut lengths = lengths.split(',').map(|text| text.trim().parse::<u64>());
         match (lengths.next(), lengths.next()) {
             (Some(Ok(length)), None) => Ok(Some(Framing::Length(length))),
-            (Some(Ok(length)), Some(again)) if again == Ok(length) => {
-                Ok(Some(Framing::Length(length)))
-            }
+            (Some(Ok(length)), Some(again)) if again == Ok(length) => Ok(Some(Framing::Length(length))),
             _ => Err("the content length is not a number".to_owned()),
         }
     }
@@ -112,11 +110,7 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn new(direction: Direction) -> Reader {
-        Reader {
-            direction,
-            state: State::Head,
-            line: Vec::new(),
-        }
+        Reader { direction, state: State::Head, line: Vec::new() }
     }
 
     /// Whether nothing of a next message has been read.
@@ -168,13 +162,7 @@ impl Reader {
         }
     }
 
-    fn take<'a>(
-        &mut self,
-        input: &mut &'a [u8],
-        left: u64,
-        more: fn(u64) -> State,
-        done: State,
-    ) -> Option<Step<'a>> {
+    fn take<'a>(&mut self, input: &mut &'a [u8], left: u64, more: fn(u64) -> State, done: State) -> Option<Step<'a>> {
         if input.is_empty() {
             return None;
         }
@@ -239,9 +227,7 @@ impl Reader {
         self.line.extend_from_slice(taken);
         match newline {
             Some(_) => Some(Ok(())),
-            None if self.line.len() >= HEAD_BYTES => {
-                Some(Err(format!("an HTTP head of more than {HEAD_BYTES} bytes")))
-            }
+            None if self.line.len() >= HEAD_BYTES => Some(Err(format!("an HTTP head of more than {HEAD_BYTES} bytes"))),
             None => None,
         }
     }

@@ -21,10 +21,7 @@ const TEXT_BYTES: usize = 4096;
 /// The media type of `bytes`; `application/octet-stream` where nothing fits.
 pub(super) fn sniff(bytes: &[u8]) -> &'static str {
     for (offset, magic, name) in MAGIC {
-        if bytes
-            .get(offset..)
-            .is_some_and(|rest| rest.starts_with(magic))
-        {
+        if bytes.get(offset..).is_some_and(|rest| rest.starts_with(magic)) {
             return name;
         }
     }
@@ -43,8 +40,7 @@ fn is_adts(bytes: &[u8]) -> bool {
     let Some(head) = bytes.first_chunk::<7>() else {
         return false;
     };
-    let length =
-        usize::from(head[3] & 3) << 11 | usize::from(head[4]) << 3 | usize::from(head[5]) >> 5;
+    let length = usize::from(head[3] & 3) << 11 | usize::from(head[4]) << 3 | usize::from(head[5]) >> 5;
     begins(head) && length >= 7 && bytes.get(length..length + 2).is_none_or(begins)
 }
 
@@ -64,9 +60,7 @@ fn is_mpeg_audio(bytes: &[u8]) -> bool {
 fn sniff_text(bytes: &[u8]) -> &'static str {
     match std::str::from_utf8(bytes) {
         Ok(text) if text.bytes().take(TEXT_BYTES).any(is_control) => "application/octet-stream",
-        Ok(text) if text.trim_start().starts_with(['{', '[']) && is_json(text) => {
-            "application/json"
-        }
+        Ok(text) if text.trim_start().starts_with(['{', '[']) && is_json(text) => "application/json",
         Ok(_) => "text/plain",
         Err(_) => "application/octet-stream",
     }

@@ -18,17 +18,12 @@ const LARGE_BYTES: usize = 4096;
 /// Parses JSON text and lifts its large strings. More than `max_values` values are refused, as
 /// parsed JSON takes many times the memory of its text.
 pub(super) fn parse(text: &str, max_values: usize) -> Result<(Value, Vec<Blob>), String> {
-    let mut lifter = Lifter {
-        blobs: Vec::new(),
-        values_left: max_values,
-    };
+    let mut lifter = Lifter { blobs: Vec::new(), values_left: max_values };
     let mut json = serde_json::Deserializer::from_str(text);
     let value = lifter.deserialize(&mut json);
     match value.and_then(|value| json.end().map(|()| value)) {
         Ok(value) => Ok((value, lifter.blobs)),
-        Err(_) if lifter.values_left == 0 => Err(format!(
-            "budget: the JSON has more than {max_values} values"
-        )),
+        Err(_) if lifter.values_left == 0 => Err(format!("budget: the JSON has more than {max_values} values")),
         Err(error) => Err(format!("not JSON: {error}")),
     }
 }
@@ -38,11 +33,7 @@ pub(super) fn lift(bytes: Vec<u8>, encoding: &str) -> (Value, Blob) {
     let sha256 = hex(&Sha256::digest(&bytes));
     let reference = json!({"$blob": sha256, "bytes": bytes.len(), "encoding": encoding});
     let media_type = media_type::sniff(&bytes);
-    let blob = Blob {
-        sha256,
-        bytes,
-        media_type,
-    };
+    let blob = Blob { sha256, bytes, media_type };
     (reference, blob)
 }
 
@@ -64,10 +55,7 @@ pub(super) fn attach(value: &mut Value, attachments: &[Value]) -> Result<(), Str
     }
 }
 
-fn all<'a>(
-    values: impl Iterator<Item = &'a mut Value>,
-    attachments: &[Value],
-) -> Result<(), String> {
+fn all<'a>(values: impl Iterator<Item = &'a mut Value>, attachments: &[Value]) -> Result<(), String> {
     // All of them are tried: what has arrived is shown although something else is missing.
     let mut result = Ok(());
     for value in values {
@@ -86,10 +74,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// A peer's key must not look like one of ours.
 fn escape(mut key: String) -> String {
-    if key
-        .strip_suffix("$blob")
-        .is_some_and(|rest| rest.bytes().all(|b| b == b'$'))
-    {
+    if key.strip_suffix("$blob").is_some_and(|rest| rest.bytes().all(|b| b == b'$')) {
         key.insert(0, '$');
     }
     key

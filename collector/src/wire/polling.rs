@@ -24,10 +24,7 @@ impl Body {
     pub(super) fn new(head: &Head, exchange: &Exchange, at_ns: i64, limit: usize) -> Option<Body> {
         let (direction, carries) = match &head.start {
             Start::Request { .. } => (Direction::Sent, exchange.method == "POST"),
-            Start::Response { status, .. } => (
-                Direction::Received,
-                exchange.method == "GET" && *status == 200,
-            ),
+            Start::Response { status, .. } => (Direction::Received, exchange.method == "GET" && *status == 200),
         };
         let peer = exchange.peer.clone().filter(|_| carries)?;
         Some(Body {
@@ -62,9 +59,7 @@ impl Body {
             packet.sid = self.peer.sid.clone();
             packet.wire_bytes = share(self.wire_bytes, part.raw.len() as u64, decoded);
             let revision = self.peer.revision;
-            let announced =
-                sink.sessions
-                    .accept(packet, revision, part.raw, part.packet, &mut *sink.out);
+            let announced = sink.sessions.accept(packet, revision, part.raw, part.packet, &mut *sink.out);
             self.peer.sid = announced.or(self.peer.sid);
         }
     }

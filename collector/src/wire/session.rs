@@ -35,10 +35,7 @@ struct Waiting {
 impl Sessions {
     /// No session yet.
     pub fn new(limits: Limits) -> Sessions {
-        Sessions {
-            limits,
-            ..Sessions::default()
-        }
+        Sessions { limits, ..Sessions::default() }
     }
 
     /// Packets whose attachments haven't come yet.
@@ -50,12 +47,7 @@ impl Sessions {
     pub fn finish(&mut self, out: &mut impl FnMut(Item)) {
         while let Some((key, _)) = self.waiting.first_key_value() {
             let (sid, direction) = key.clone();
-            self.abandon(
-                &sid,
-                direction,
-                "the recording ended before its attachments",
-                out,
-            );
+            self.abandon(&sid, direction, "the recording ended before its attachments", out);
         }
     }
 
@@ -91,13 +83,7 @@ impl Sessions {
     }
 
     /// A session's end, or that of the part which carried it: nothing follows any more.
-    pub(super) fn abandon(
-        &mut self,
-        sid: &str,
-        direction: Direction,
-        why: &str,
-        out: &mut dyn FnMut(Item),
-    ) {
+    pub(super) fn abandon(&mut self, sid: &str, direction: Direction, why: &str, out: &mut dyn FnMut(Item)) {
         if let Some(waiting) = self.waiting.remove(&(sid.to_owned(), direction)) {
             self.held_bytes -= waiting.held_bytes;
             out(waiting.into_packet(Some(why)).into_item());
@@ -139,14 +125,7 @@ impl Sessions {
         announced
     }
 
-    fn message(
-        &mut self,
-        mut packet: Packet,
-        revision: Revision,
-        raw: &[u8],
-        text: &str,
-        out: &mut dyn FnMut(Item),
-    ) {
+    fn message(&mut self, mut packet: Packet, revision: Revision, raw: &[u8], text: &str, out: &mut dyn FnMut(Item)) {
         if let Some(sid) = &packet.sid {
             self.abandon(sid, packet.direction, "text before its attachments", out);
         }
@@ -159,9 +138,7 @@ impl Sessions {
 
     fn wait(&mut self, packet: Packet, expected: u64, raw: &[u8], out: &mut dyn FnMut(Item)) {
         let Some(sid) = packet.sid.clone() else {
-            out(packet
-                .with_problem("attachments without a session", raw)
-                .into_item());
+            out(packet.with_problem("attachments without a session", raw).into_item());
             return;
         };
         let mut waiting = Waiting {
@@ -176,8 +153,7 @@ impl Sessions {
         let room = self.limits.waiting_bytes - self.held_bytes;
         waiting.hold(raw.len() + ENTRY_BYTES, room, self.limits.message_bytes);
         self.held_bytes += waiting.held_bytes;
-        self.waiting
-            .insert((sid, waiting.packet.direction), waiting);
+        self.waiting.insert((sid, waiting.packet.direction), waiting);
     }
 
     fn attachment(&mut self, packet: Packet, bytes: &[u8], out: &mut dyn FnMut(Item)) {

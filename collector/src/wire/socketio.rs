@@ -7,12 +7,7 @@ use super::{Packet, PacketType, payload};
 
 /// Reads `text` into `packet`; what is wrong with it comes back. `Ok` holds the number of
 /// attachments that are to follow.
-pub(super) fn read(
-    packet: &mut Packet,
-    text: &str,
-    revision: Revision,
-    max_values: usize,
-) -> Result<u64, String> {
+pub(super) fn read(packet: &mut Packet, text: &str, revision: Revision, max_values: usize) -> Result<u64, String> {
     let kind = packet_type(text)?;
     packet.packet_type = Some(kind);
     let mut rest = &text[1..];
@@ -33,9 +28,7 @@ pub(super) fn read(
     }
     let (digits, data) = split_digits(rest);
     if !digits.is_empty() {
-        let id = digits
-            .parse()
-            .map_err(|_| "an ack id of more than 63 bits")?;
+        let id = digits.parse().map_err(|_| "an ack id of more than 63 bits")?;
         packet.ack_id = Some(id);
     }
     if let Some(query) = query.filter(|_| data.is_empty()) {
@@ -74,25 +67,13 @@ fn namespace(rest: &str) -> (Option<String>, &str) {
 
 /// What an old client says when it connects to a namespace, where newer ones send an object.
 fn query_object(query: &str) -> Value {
-    let pairs = query
-        .split('&')
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    let fields: Map<String, Value> = pairs
-        .map(|(name, value)| (name.to_owned(), Value::from(value)))
-        .collect();
+    let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let fields: Map<String, Value> = pairs.map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
     Value::Object(fields)
 }
 
-fn read_data(
-    packet: &mut Packet,
-    kind: PacketType,
-    data: &str,
-    max_values: usize,
-) -> Result<(), String> {
-    let is_list = !matches!(
-        kind,
-        PacketType::Connect | PacketType::Disconnect | PacketType::ConnectError
-    );
+fn read_data(packet: &mut Packet, kind: PacketType, data: &str, max_values: usize) -> Result<(), String> {
+    let is_list = !matches!(kind, PacketType::Connect | PacketType::Disconnect | PacketType::ConnectError);
     if data.is_empty() {
         return match is_list {
             true => Err("a packet without arguments".to_owned()),

@@ -54,24 +54,15 @@ fn check(bursts: &[Burst], expected: &[&str]) {
 
 /// Limits that a test can exceed.
 fn small() -> Limits {
-    Limits {
-        message_bytes: 100_000,
-        values: 1000,
-        waiting_bytes: 200_000,
-    }
+    Limits { message_bytes: 100_000, values: 1000, waiting_bytes: 200_000 }
 }
 
 fn line(item: &Item) -> String {
     match item {
         Item::Packet(packet) => packet_line(packet),
-        Item::Stopped {
-            direction, reason, ..
-        } => format!("{} stopped: {reason}", direction.as_str()),
+        Item::Stopped { direction, reason, .. } => format!("{} stopped: {reason}", direction.as_str()),
         Item::Notice(notice) => {
-            let mut words = vec![
-                notice.direction.as_str().to_owned(),
-                notice.kind.as_str().to_owned(),
-            ];
+            let mut words = vec![notice.direction.as_str().to_owned(), notice.kind.as_str().to_owned()];
             words.extend(notice.sid.as_ref().map(|sid| format!("sid={sid}")));
             words.extend(notice.status.map(|status| status.to_string()));
             words.extend(notice.close_code.map(|code| code.to_string()));
@@ -87,10 +78,7 @@ fn line(item: &Item) -> String {
 }
 
 fn packet_line(packet: &Packet) -> String {
-    let mut words = vec![
-        packet.direction.as_str().to_owned(),
-        packet.transport.as_str().to_owned(),
-    ];
+    let mut words = vec![packet.direction.as_str().to_owned(), packet.transport.as_str().to_owned()];
     words.extend(packet.sid.as_ref().map(|sid| format!("sid={sid}")));
     words.extend(packet.engine_type.map(|kind| kind.as_str().to_owned()));
     words.extend(packet.packet_type.map(|kind| kind.as_str().to_owned()));
@@ -98,24 +86,11 @@ fn packet_line(packet: &Packet) -> String {
     words.extend(packet.ack_id.map(|id| format!("ack={id}")));
     words.extend(packet.event.as_ref().map(|event| format!("{event:?}")));
     words.extend(packet.args.as_ref().map(Value::to_string));
-    words.extend(
-        packet
-            .blobs
-            .iter()
-            .map(|blob| format!("{}x{}", blob.media_type, blob.bytes.len())),
-    );
+    words.extend(packet.blobs.iter().map(|blob| format!("{}x{}", blob.media_type, blob.bytes.len())));
     words.push(format!("{}B", packet.wire_bytes));
     words.extend(packet.compressed.then(|| "compressed".to_owned()));
-    words.extend(
-        packet
-            .problem
-            .as_ref()
-            .map(|problem| format!("problem: {problem}")),
-    );
-    let raw = packet
-        .raw
-        .as_deref()
-        .map(|raw| String::from_utf8_lossy(raw).into_owned());
+    words.extend(packet.problem.as_ref().map(|problem| format!("problem: {problem}")));
+    let raw = packet.raw.as_deref().map(|raw| String::from_utf8_lossy(raw).into_owned());
     words.extend(raw.map(|raw| format!("raw: {raw:?}")));
     words.join(" ")
 }
@@ -152,12 +127,7 @@ fn frame(direction: Direction, first: u8, payload: &[u8]) -> Burst {
     if is_masked {
         let mask = [0x11, 0xa7, 0x03, 0xfe];
         bytes.extend(mask);
-        bytes.extend(
-            payload
-                .iter()
-                .zip(mask.iter().cycle())
-                .map(|(byte, mask)| byte ^ mask),
-        );
+        bytes.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
     } else {
         bytes.extend(payload);
     }

@@ -84,14 +84,7 @@ impl Partial {
                 bytes
             })
         };
-        Message {
-            is_text,
-            payload,
-            first_ns,
-            wire_bytes,
-            compressed,
-            problem,
-        }
+        Message { is_text, payload, first_ns, wire_bytes, compressed, problem }
     }
 }
 
@@ -303,9 +296,7 @@ fn parse_header(header: &[u8]) -> Result<Frame, String> {
         mask,
         length: match extended {
             [] => u64::from(second & 0x7f),
-            bytes => bytes
-                .iter()
-                .fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+            bytes => bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
         },
         done: 0,
     };

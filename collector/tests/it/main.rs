@@ -71,8 +71,13 @@ fn pid_in(file: &Path) -> Option<rustix::process::Pid> {
     rustix::process::Pid::from_raw(pid)
 }
 
-fn is_gone(pid: rustix::process::Pid) -> Option<()> {
-    rustix::process::test_kill_process(pid).is_err().then_some(())
+/// Fails where a process that wrote its pid down still runs. What nobody has collected yet runs no more.
+fn must_end(scene: &Scene, name: &str) {
+    let pid = pid_in(&scene.path(name)).unwrap().as_raw_nonzero().to_string();
+    wait_for(&format!("{name} is gone"), || {
+        let state = Command::new("ps").args(["-o", "stat=", "-p", &pid]).output().unwrap().stdout;
+        matches!(state.first(), None | Some(b'Z' | b'X')).then_some(())
+    });
 }
 
 fn signal(child: &Child, signal: rustix::process::Signal) {

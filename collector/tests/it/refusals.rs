@@ -23,7 +23,10 @@ fn scenarios_that_are_wrong() {
         ("name = 'x'".to_owned(), "scenario.toml:1:1: missing field `kind`"),
         (SOUND.replace("'sleep'", "'no-such-program'"), "no-such-program"),
         (format!("stimulus = 'gone.mp4'\n{SOUND}"), "stimulus: there is no file"),
-        (format!("{SOUND}[[tap]]\nname = 't'\nlisten = 'here'\nupstream = 'http://x'\n"), "listen = `here` is no address"),
+        (
+            format!("{SOUND}[[tap]]\nname = 't'\nlisten = 'here'\nupstream = 'http://x'\n"),
+            "listen = `here` is no address",
+        ),
         (format!("{SOUND}[publish]\nurl = 'rtmp://127.0.0.1:1/x'\n"), "stimulus: [publish] needs one"),
     ] {
         let scene = Scene::new(&scenario);
@@ -43,10 +46,14 @@ fn a_scenario_that_is_not_there() {
 fn a_port_in_use_names_who_has_it() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let scene = Scene::new(&format!("{SOUND}[[tap]]\nname = 't'\nlisten = '{address}'\nupstream = 'http://127.0.0.1:9'\n"));
+    let scene =
+        Scene::new(&format!("{SOUND}[[tap]]\nname = 't'\nlisten = '{address}'\nupstream = 'http://127.0.0.1:9'\n"));
     let problem = refusal(&scene, &scene.record(&[]));
     let owner = format!("(pid {})", std::process::id());
-    assert!(problem.contains(&format!("port {} is in use by", address.port())) && problem.contains(&owner), "{problem}");
+    assert!(
+        problem.contains(&format!("port {} is in use by", address.port())) && problem.contains(&owner),
+        "{problem}"
+    );
 }
 
 #[test]

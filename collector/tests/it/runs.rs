@@ -3,7 +3,7 @@
 use recording::run::State;
 use rustix::process::Signal;
 
-use crate::{Scene, is_gone, pid_in, signal, timeline, wait_for};
+use crate::{Scene, must_end, pid_in, signal, timeline, wait_for};
 
 /// Two processes; each writes its pid down, and the first has a child that outlives it.
 const PAIR: &str = "
@@ -24,7 +24,14 @@ env = { NAME = 'hunter2' }
 #[test]
 fn a_wrapped_command_ends_the_run_and_its_exit_is_data() {
     let scene = Scene::new(PAIR);
-    let output = scene.record(&["--label", "reason=test", "--", "sh", "-c", "until [ -s child ] && [ -s second ]; do sleep 0.01; done; exit 7"]);
+    let output = scene.record(&[
+        "--label",
+        "reason=test",
+        "--",
+        "sh",
+        "-c",
+        "until [ -s child ] && [ -s second ]; do sleep 0.01; done; exit 7",
+    ]);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert_eq!(scene.path(stdout.trim()).canonicalize().unwrap(), scene.run_dir().unwrap().canonicalize().unwrap());
@@ -37,7 +44,7 @@ fn a_wrapped_command_ends_the_run_and_its_exit_is_data() {
     let stops = timeline.iter().filter(|event| event.event == "exit" && event.source == "process");
     let stops: Vec<(&str, Option<i64>)> = stops.map(|event| (event.subject.as_str(), event.exit_code)).collect();
     assert_eq!(stops, [("second", Some(143)), ("first", Some(143))], "in reverse order");
-    is_gone(pid_in(&scene.path("child")).unwrap()).expect("a child of the first process is left");
+    must_end(&scene, "child");
     assert_no_secret(&scene);
 }
 
@@ -66,7 +73,7 @@ fn an_interrupt_ends_the_run_in_order_and_cuts_it_off() {
     assert_eq!((recording.state(), recording.is_journal()), (State::Incomplete, false));
     assert!(timeline(&recording).iter().any(|event| event.event == "teardown"));
     for process in ["first", "second", "child"] {
-        is_gone(pid_in(&scene.path(process)).unwrap()).unwrap_or_else(|| panic!("{process} is left"));
+        must_end(&scene, process);
     }
 }
 
@@ -78,19 +85,22 @@ fn a_killed_collector_leaves_no_process_and_a_journal_that_can_be_recovered() {
         let recording = recording::reader::Recording::open(&scene.run_dir()?).ok()?;
         timeline(&recording).iter().any(|event| event.event == "up").then_some(())
     });
-    let pids = ["first", "second", "child"].map(|process| wait_for(process, || pid_in(&scene.path(process))));
+    wait_for("every process wrote its pid", || {
+        ["first", "second", "child"].iter().all(|name| pid_in(&scene.path(name)).is_some()).then_some(())
+    });
     signal(&collector, Signal::KILL);
     collector.wait().unwrap();
-    for pid in pids {
-        wait_for("the guardian ends every process", || is_gone(pid));
+    for process in ["first", "second", "child"] {
+        must_end(&scene, process);
     }
     let before = scene.recording();
+    let timeline_before = timeline(&before);
     assert_eq!((before.state(), before.is_journal()), (State::Incomplete, true));
     let output = scene.command(&["recover", "latest", "--runs", "runs"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let after = scene.recording();
     assert_eq!((after.state(), after.is_journal()), (State::Incomplete, false));
-    assert_eq!(timeline(&after), timeline(&before));
+    assert_eq!(timeline(&after), timeline_before);
 }
 
 #[test]
@@ -104,9 +114,10 @@ fn a_system_that_does_not_come_up_is_recorded_and_taken_down() {
     assert!(stderr.contains("third") && stderr.contains("it is broken"), "{stderr}");
     let recording = scene.recording();
     assert!(timeline(&recording).iter().any(|event| event.event == "not up"));
-    let third = timeline(&recording).into_iter().find(|event| event.subject == "third" && event.event == "exit").unwrap();
+    let third =
+        timeline(&recording).into_iter().find(|event| event.subject == "third" && event.event == "exit").unwrap();
     assert_eq!(third.exit_code, Some(9));
-    is_gone(pid_in(&scene.path("second")).unwrap()).expect("the second process is left");
+    must_end(&scene, "second");
 }
 
 #[test]
@@ -117,7 +128,8 @@ fn an_injected_signal_is_sent_and_recorded() {
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let timeline = timeline(&scene.recording());
     let position = |source: &str, event: &str| {
-        let found = timeline.iter().position(|row| row.source == source && row.event == event && row.subject == "second");
+        let found =
+            timeline.iter().position(|row| row.source == source && row.event == event && row.subject == "second");
         found.unwrap_or_else(|| panic!("no {source} {event}: {timeline:?}"))
     };
     assert!(position("inject", "signal").abs_diff(position("process", "exit")) <= 2);
@@ -130,7 +142,8 @@ fn a_bare_tap_records_until_it_is_interrupted_and_tells_a_dead_upstream() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let listen = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let upstream = format!("http://{closed}");
-    let collector = scene.command(&["tap", "--listen", &listen, "--upstream", &upstream, "--runs", "runs"]).spawn().unwrap();
+    let collector =
+        scene.command(&["tap", "--listen", &listen, "--upstream", &upstream, "--runs", "runs"]).spawn().unwrap();
     let mut client = wait_for("the tap listens", || std::net::TcpStream::connect(&listen).ok());
     let read = std::io::Read::read(&mut client, &mut [0; 1]);
     assert!(read.is_err(), "the client is reset as it would be without the tap: {read:?}");

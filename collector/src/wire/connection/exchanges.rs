@@ -11,13 +11,7 @@ use crate::wire::{Direction, Item, Packet, Transport, websocket};
 const EXCHANGES: usize = 256;
 
 impl Connection {
-    pub(super) fn http(
-        &mut self,
-        direction: Direction,
-        at_ns: i64,
-        step: http::Step<'_>,
-        sink: &mut Sink<'_>,
-    ) {
+    pub(super) fn http(&mut self, direction: Direction, at_ns: i64, step: http::Step<'_>, sink: &mut Sink<'_>) {
         match step {
             http::Step::Head(head) => {
                 let framing = match &head.start {
@@ -47,13 +41,7 @@ impl Connection {
         }
     }
 
-    fn request(
-        &mut self,
-        head: &Head,
-        exchange: Exchange,
-        at_ns: i64,
-        sink: &mut Sink<'_>,
-    ) -> Result<Framing, String> {
+    fn request(&mut self, head: &Head, exchange: Exchange, at_ns: i64, sink: &mut Sink<'_>) -> Result<Framing, String> {
         (sink.out)(Item::Notice(exchange::notice(head, Some(&exchange), at_ns)));
         if self.exchanges.len() >= EXCHANGES {
             return Err(format!("more than {EXCHANGES} requests without a response"));
@@ -64,26 +52,14 @@ impl Connection {
         Ok(framing)
     }
 
-    fn response(
-        &mut self,
-        head: &Head,
-        status: u16,
-        at_ns: i64,
-        sink: &mut Sink<'_>,
-    ) -> Result<Framing, String> {
+    fn response(&mut self, head: &Head, status: u16, at_ns: i64, sink: &mut Sink<'_>) -> Result<Framing, String> {
         let is_interim = (100..200).contains(&status) && status != 101;
         let exchange = match is_interim {
             true => self.exchanges.front().cloned(),
             false => self.exchanges.pop_front(),
         };
-        (sink.out)(Item::Notice(exchange::notice(
-            head,
-            exchange.as_ref(),
-            at_ns,
-        )));
-        let method = exchange
-            .as_ref()
-            .map_or("", |exchange| exchange.method.as_str());
+        (sink.out)(Item::Notice(exchange::notice(head, exchange.as_ref(), at_ns)));
+        let method = exchange.as_ref().map_or("", |exchange| exchange.method.as_str());
         let framing = head.response_framing(method, status)?;
         if status == 101 {
             self.upgrade(head, exchange);
@@ -118,14 +94,7 @@ impl Connection {
     }
 
     /// What should have been HTTP is not.
-    fn fail(
-        &mut self,
-        direction: Direction,
-        at_ns: i64,
-        problem: &str,
-        raw: &[u8],
-        sink: &mut Sink<'_>,
-    ) {
+    fn fail(&mut self, direction: Direction, at_ns: i64, problem: &str, raw: &[u8], sink: &mut Sink<'_>) {
         let packet = Packet::new(direction, Transport::Polling, at_ns, at_ns);
         sink.packet(packet.with_problem(problem, raw));
         self.stop(direction, at_ns, problem, sink);

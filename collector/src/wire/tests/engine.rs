@@ -30,16 +30,8 @@ fn packets_of_engine_io() {
     check_text(V4, "6", "noop");
     check_text(V4, "7", "problem: not an Engine.IO packet: unknown type");
     check_text(V4, "é", "problem: an Engine.IO packet without a type");
-    check_text(
-        V4,
-        "0{",
-        "open problem: not JSON: EOF while parsing an object at line 1 column 1",
-    );
-    check_text(
-        V4,
-        "4",
-        "message problem: not a Socket.IO packet: it is empty",
-    );
+    check_text(V4, "0{", "open problem: not JSON: EOF while parsing an object at line 1 column 1");
+    check_text(V4, "4", "message problem: not a Socket.IO packet: it is empty");
 }
 
 #[test]
@@ -47,10 +39,7 @@ fn packets_of_socket_io() {
     for (text, expected) in [
         ("40", "message connect /"),
         (r#"40{"token":"t"}"#, r#"message connect / [{"token":"t"}]"#),
-        (
-            r#"40/admin,{"sid":"a"}"#,
-            r#"message connect /admin [{"sid":"a"}]"#,
-        ),
+        (r#"40/admin,{"sid":"a"}"#, r#"message connect /admin [{"sid":"a"}]"#),
         ("40/admin", "message connect /admin"),
         ("40/más?x,", "message connect /más?x"),
         ("41", "message disconnect /"),
@@ -58,20 +47,11 @@ fn packets_of_socket_io() {
         (r#"42["a"]"#, r#"message event / "a" []"#),
         (r#"42["a",1,[2]]"#, r#"message event / "a" [1,[2]]"#),
         (r#"427["a"]"#, r#"message event / ack=7 "a" []"#),
-        (
-            r#"42/x,70["a:b 😀\n"]"#,
-            r#"message event /x ack=70 "a:b 😀\n" []"#,
-        ),
+        (r#"42/x,70["a:b 😀\n"]"#, r#"message event /x ack=70 "a:b 😀\n" []"#),
         ("42[5,6]", r#"message event / "5" [6]"#),
-        (
-            r#"43/x,70["ok",null]"#,
-            r#"message ack /x ack=70 ["ok",null]"#,
-        ),
+        (r#"43/x,70["ok",null]"#, r#"message ack /x ack=70 ["ok",null]"#),
         ("4312[]", "message ack / ack=12 []"),
-        (
-            r#"44{"message":"no"}"#,
-            r#"message connect_error / [{"message":"no"}]"#,
-        ),
+        (r#"44{"message":"no"}"#, r#"message connect_error / [{"message":"no"}]"#),
         (r#"450-["a"]"#, r#"message binary_event / "a" []"#),
     ] {
         check_text(V4, text, expected);
@@ -81,14 +61,8 @@ fn packets_of_socket_io() {
 #[test]
 fn packets_of_older_socket_io() {
     for (text, expected) in [
-        (
-            "40/admin?token=abc&x,",
-            r#"message connect /admin [{"token":"abc","x":""}]"#,
-        ),
-        (
-            r#"44/admin,"Not authorized""#,
-            r#"message connect_error /admin ["Not authorized"]"#,
-        ),
+        ("40/admin?token=abc&x,", r#"message connect /admin [{"token":"abc","x":""}]"#),
+        (r#"44/admin,"Not authorized""#, r#"message connect_error /admin ["Not authorized"]"#),
         (r#"42/admin,1["a"]"#, r#"message event /admin ack=1 "a" []"#),
     ] {
         check_text(V3, text, expected);
@@ -99,46 +73,16 @@ fn packets_of_older_socket_io() {
 fn malformed_packets_say_what_is_wrong() {
     for (text, expected) in [
         ("42", "message event / problem: a packet without arguments"),
-        (
-            "42[]",
-            "message event / [] problem: an event without a name",
-        ),
-        (
-            "42[null,1]",
-            "message event / [null,1] problem: an event without a name",
-        ),
-        (
-            "42{}",
-            "message event / [{}] problem: an event without a name",
-        ),
-        (
-            "433{}",
-            "message ack / ack=3 [{}] problem: an ack that is no list",
-        ),
-        (
-            "42[1",
-            "message event / problem: not JSON: EOF while parsing a list at line 1 column 2",
-        ),
-        (
-            "42[1]x",
-            "message event / problem: not JSON: trailing characters at line 1 column 4",
-        ),
-        (
-            "4299999999999999999999[1]",
-            "message event / problem: an ack id of more than 63 bits",
-        ),
-        (
-            "49",
-            "message problem: not a Socket.IO packet: unknown type",
-        ),
-        (
-            "45[\"a\"]",
-            "message binary_event problem: a binary packet without its number of attachments",
-        ),
-        (
-            "451-[\"a\"]",
-            "message binary_event / \"a\" [] problem: attachments without a session",
-        ),
+        ("42[]", "message event / [] problem: an event without a name"),
+        ("42[null,1]", "message event / [null,1] problem: an event without a name"),
+        ("42{}", "message event / [{}] problem: an event without a name"),
+        ("433{}", "message ack / ack=3 [{}] problem: an ack that is no list"),
+        ("42[1", "message event / problem: not JSON: EOF while parsing a list at line 1 column 2"),
+        ("42[1]x", "message event / problem: not JSON: trailing characters at line 1 column 4"),
+        ("4299999999999999999999[1]", "message event / problem: an ack id of more than 63 bits"),
+        ("49", "message problem: not a Socket.IO packet: unknown type"),
+        ("45[\"a\"]", "message binary_event problem: a binary packet without its number of attachments"),
+        ("451-[\"a\"]", "message binary_event / \"a\" [] problem: attachments without a session"),
     ] {
         check_text(V4, text, expected);
     }
@@ -147,17 +91,9 @@ fn malformed_packets_say_what_is_wrong() {
 #[test]
 fn depth_and_number_of_values_are_limited() {
     let deep = format!("42[\"a\",{}{}]", "[".repeat(5000), "]".repeat(5000));
-    check_text(
-        V4,
-        &deep,
-        "message event / problem: not JSON: recursion limit exceeded at line 1 column 132",
-    );
+    check_text(V4, &deep, "message event / problem: not JSON: recursion limit exceeded at line 1 column 132");
     let many = format!("42[\"a\"{}]", ",0".repeat(999));
-    check_text(
-        V4,
-        &many,
-        "message event / problem: budget: the JSON has more than 1000 values",
-    );
+    check_text(V4, &many, "message event / problem: budget: the JSON has more than 1000 values");
 }
 
 /// The packets in a polling body of the server.
@@ -168,11 +104,8 @@ fn check_payload(query: &str, body: &[u8], expected: &[&str]) {
     let bursts = [sent(request), received([head.as_bytes(), body].concat())];
     for step in [usize::MAX, 1] {
         let items = decode(&bursts, step, small());
-        let lines: Vec<String> = items
-            .iter()
-            .skip(2)
-            .map(|item| line(item).replace("received polling sid=S ", ""))
-            .collect();
+        let lines: Vec<String> =
+            items.iter().skip(2).map(|item| line(item).replace("received polling sid=S ", "")).collect();
         assert_eq!(lines, expected);
     }
 }
@@ -189,14 +122,7 @@ fn payloads_of_protocol_4() {
         ],
     );
     check_payload("EIO=4", b"6\x1e", &["noop 1B"]);
-    check_payload(
-        "EIO=4",
-        b"\x1e6",
-        &[
-            "0B problem: an Engine.IO packet without a type raw: \"\"",
-            "noop 1B",
-        ],
-    );
+    check_payload("EIO=4", b"\x1e6", &["0B problem: an Engine.IO packet without a type raw: \"\"", "noop 1B"]);
     check_payload(
         "EIO=4",
         b"bA*",
@@ -225,33 +151,15 @@ fn payloads_of_protocol_3_as_text() {
     );
     let short = "a polling body shorter than its packet";
     let none = "a polling body without a packet's length";
-    check_payload(
-        "EIO=3",
-        b"3:6",
-        &[&format!("3B problem: {short} raw: \"3:6\"")],
-    );
-    check_payload(
-        "EIO=3",
-        "1:😀".as_bytes(),
-        &[&format!("6B problem: {short} raw: \"1:😀\"")],
-    );
-    check_payload(
-        "EIO=3",
-        b"1:6x",
-        &["noop 1B", &format!("1B problem: {none} raw: \"x\"")],
-    );
+    check_payload("EIO=3", b"3:6", &[&format!("3B problem: {short} raw: \"3:6\"")]);
+    check_payload("EIO=3", "1:😀".as_bytes(), &[&format!("6B problem: {short} raw: \"1:😀\"")]);
+    check_payload("EIO=3", b"1:6x", &["noop 1B", &format!("1B problem: {none} raw: \"x\"")]);
     check_payload(
         "EIO=3",
         b"99999999999999999999999:6",
-        &[&format!(
-            "25B problem: {none} raw: \"99999999999999999999999:6\""
-        )],
+        &[&format!("25B problem: {none} raw: \"99999999999999999999999:6\"")],
     );
-    check_payload(
-        "EIO=3",
-        b"<html>",
-        &[&format!("6B problem: {none} raw: \"<html>\"")],
-    );
+    check_payload("EIO=3", b"<html>", &[&format!("6B problem: {none} raw: \"<html>\"")]);
 }
 
 #[test]
@@ -269,18 +177,8 @@ fn payloads_of_protocol_3_as_bytes() {
         ],
     );
     let short = "a polling body shorter than its packet";
-    check_payload(
-        "EIO=3",
-        &[0, 2, 0xff, b'6'],
-        &[&format!(
-            "4B problem: {short} raw: \"\\0\\u{{2}}\u{fffd}6\""
-        )],
-    );
-    check_payload(
-        "EIO=3",
-        &[1, 0xff],
-        &["0B problem: binary data that is no message raw: \"\""],
-    );
+    check_payload("EIO=3", &[0, 2, 0xff, b'6'], &[&format!("4B problem: {short} raw: \"\\0\\u{{2}}\u{fffd}6\"")]);
+    check_payload("EIO=3", &[1, 0xff], &["0B problem: binary data that is no message raw: \"\""]);
 }
 
 #[test]
@@ -288,11 +186,7 @@ fn binary_messages_of_protocol_3_begin_with_their_type() {
     let event = r#"451-["b",{"_placeholder":true,"num":0}]"#;
     check_session(
         V3,
-        vec![
-            server(event),
-            frame(Direction::Received, 0x82, &[4, 1, 2, 3]),
-            frame(Direction::Received, 0x82, &[2, 1]),
-        ],
+        vec![server(event), frame(Direction::Received, 0x82, &[4, 1, 2, 3]), frame(Direction::Received, 0x82, &[2, 1])],
         &[
             "received websocket sid=S message binary_event / \"b\" [{\"$blob\":\"039058c6f2c0cb492c533b0a4d14ef77cc0f78abccced5287d84a1a2011cfb81\",\"bytes\":3,\"encoding\":\"binary\"}] application/octet-streamx3 47B",
             "received websocket sid=S 4B problem: binary data that is no message raw: \"\\u{2}\\u{1}\"",

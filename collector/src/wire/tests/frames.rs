@@ -62,16 +62,8 @@ fn close_frames_have_codes() {
     let close = |direction, payload: &[u8]| frame(direction, 0x88, payload);
     check_session(
         V4,
-        vec![
-            close(Direction::Received, b"\x03\xe8done"),
-            close(Direction::Sent, b""),
-            close(Direction::Sent, b"\x03"),
-        ],
-        &[
-            "received close sid=S 1000 done",
-            "sent close sid=S",
-            "sent close sid=S \u{3}",
-        ],
+        vec![close(Direction::Received, b"\x03\xe8done"), close(Direction::Sent, b""), close(Direction::Sent, b"\x03")],
+        &["received close sid=S 1000 done", "sent close sid=S", "sent close sid=S \u{3}"],
     );
 }
 
@@ -79,15 +71,9 @@ fn close_frames_have_codes() {
 fn lengths_of_every_size() {
     for length in [0_usize, 1, 125, 126, 127, 32_764, 32_765, 45_000] {
         let text = format!("42[\"e\",\"{}\"]", "é".repeat(length));
-        let items = decode(
-            &[&upgrade(V4, "")[..], &[client(&text), server(&text)]].concat(),
-            997,
-            small(),
-        );
+        let items = decode(&[&upgrade(V4, "")[..], &[client(&text), server(&text)]].concat(), 997, small());
         for item in &items[2..] {
-            let Item::Packet(packet) = item else {
-                panic!("{item:?}")
-            };
+            let Item::Packet(packet) = item else { panic!("{item:?}") };
             let value = &packet.args.as_ref().unwrap()[0];
             let bytes = match value.as_str() {
                 Some(text) => text.len(),
@@ -104,28 +90,15 @@ fn violations_end_the_direction() {
         ("8301 30", "not WebSocket: opcode 3"),
         ("a101 30", "not WebSocket: a reserved bit is set"),
         ("c900", "not WebSocket: a reserved bit is set"),
-        (
-            "0900",
-            "not WebSocket: a control frame is too long or not final",
-        ),
-        (
-            "897e 0100",
-            "not WebSocket: a control frame is too long or not final",
-        ),
-        (
-            "817f 8000000000000000",
-            "not WebSocket: a frame's length is negative",
-        ),
+        ("0900", "not WebSocket: a control frame is too long or not final"),
+        ("897e 0100", "not WebSocket: a control frame is too long or not final"),
+        ("817f 8000000000000000", "not WebSocket: a frame's length is negative"),
         ("8001 30", "a continuation of no message"),
     ];
     for (bytes, problem) in cases {
         let mut bursts = upgrade(V4, "").to_vec();
         bursts.extend([received(hex(bytes)), received("ignored"), client("3")]);
-        let lines: Vec<String> = decode(&bursts, 1, small())
-            .iter()
-            .skip(2)
-            .map(line)
-            .collect();
+        let lines: Vec<String> = decode(&bursts, 1, small()).iter().skip(2).map(line).collect();
         assert!(lines[0].starts_with(&format!("received websocket 0B problem: {problem}")));
         assert_eq!(lines[1], format!("received stopped: {problem}"));
         assert_eq!(lines[2..], ["sent websocket pong 7B"]);
@@ -160,9 +133,7 @@ fn messages_can_be_wrong_only_in_themselves() {
 /// Compresses as a peer does; without `reset` later messages refer to earlier ones.
 fn deflate(stream: &mut Compress, text: &str, reset: bool) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len() + 1000);
-    stream
-        .compress_vec(text.as_bytes(), &mut bytes, FlushCompress::Sync)
-        .unwrap();
+    stream.compress_vec(text.as_bytes(), &mut bytes, FlushCompress::Sync).unwrap();
     assert!(bytes.ends_with(&[0, 0, 0xff, 0xff]));
     bytes.truncate(bytes.len() - 4);
     if reset {
@@ -192,18 +163,11 @@ fn compression_with_and_without_context() {
         assert_eq!(sizes[1] < sizes[0], !reset, "the window is used");
         for step in [usize::MAX, 1] {
             let items = decode(&bursts, step, small());
-            let packets: Vec<String> = items
-                .iter()
-                .skip(2)
-                .filter(|item| matches!(item, Item::Packet(_)))
-                .map(line)
-                .collect();
+            let packets: Vec<String> =
+                items.iter().skip(2).filter(|item| matches!(item, Item::Packet(_))).map(line).collect();
             let expected = sizes.iter().flat_map(|size| {
                 let event = r#"message event / "said twice" ["the same words again and again"]"#;
-                [
-                    format!("received websocket {event} {size}B compressed"),
-                    "received websocket ping 3B".to_owned(),
-                ]
+                [format!("received websocket {event} {size}B compressed"), "received websocket ping 3B".to_owned()]
             });
             assert_eq!(packets, expected.collect::<Vec<_>>());
         }
@@ -221,9 +185,7 @@ fn a_message_over_budget_does_not_end_the_context() {
     }
     for step in [usize::MAX, 1] {
         let items = decode(&bursts, step, small());
-        let [Item::Packet(over), Item::Packet(fine)] = &items[2..] else {
-            panic!("{items:?}")
-        };
+        let [Item::Packet(over), Item::Packet(fine)] = &items[2..] else { panic!("{items:?}") };
         let problem = "budget: the message has more than 100000 bytes";
         assert_eq!(over.problem.as_deref(), Some(problem));
         assert_eq!(over.raw.as_deref(), Some(&long.as_bytes()[..4096]));
@@ -254,9 +216,7 @@ fn an_uncompressed_message_over_budget_keeps_its_beginning() {
     bursts.extend([client(&"4".repeat(100_001)), client("3")]);
     for step in [usize::MAX, 5000, 1] {
         let items = decode(&bursts, step, small());
-        let [Item::Packet(over), Item::Packet(fine)] = &items[2..] else {
-            panic!("{items:?}")
-        };
+        let [Item::Packet(over), Item::Packet(fine)] = &items[2..] else { panic!("{items:?}") };
         assert_eq!(over.raw.as_deref(), Some(&[b'4'; 4096][..]));
         assert_eq!(over.wire_bytes, 100_001 + 14);
         assert_eq!(line(&Item::Packet(fine.clone())), "sent websocket pong 7B");
@@ -277,13 +237,7 @@ fn a_gap_is_said_once() {
     connection.feed(Direction::Sent, 4, &client("3").1, &mut sessions, out);
     connection.feed(Direction::Received, 5, &server("2").1, &mut sessions, out);
     connection.end(Direction::Sent, 6, &mut sessions, out);
-    assert_eq!(
-        lines[2..],
-        [
-            "sent stopped: 99 bytes were lost",
-            "received websocket ping 3B"
-        ]
-    );
+    assert_eq!(lines[2..], ["sent stopped: 99 bytes were lost", "received websocket ping 3B"]);
 }
 
 #[test]
@@ -292,27 +246,11 @@ fn a_gap_in_http_stops_both_directions() {
     let mut lines = Vec::new();
     let out = &mut |item: Item| lines.push(line(&item));
     let (mut sessions, mut connection) = (Sessions::new(limits), Connection::new(limits));
-    connection.feed(
-        Direction::Sent,
-        1,
-        b"GET / HTTP/1.1\r\n\r\n",
-        &mut sessions,
-        out,
-    );
+    connection.feed(Direction::Sent, 1, b"GET / HTTP/1.1\r\n\r\n", &mut sessions, out);
     connection.gap(Direction::Received, 2, 5, &mut sessions, out);
-    connection.feed(
-        Direction::Sent,
-        3,
-        b"GET / HTTP/1.1\r\n\r\n",
-        &mut sessions,
-        out,
-    );
+    connection.feed(Direction::Sent, 3, b"GET / HTTP/1.1\r\n\r\n", &mut sessions, out);
     assert_eq!(
         lines,
-        [
-            "sent request GET /",
-            "sent stopped: 5 bytes were lost",
-            "received stopped: 5 bytes were lost",
-        ]
+        ["sent request GET /", "sent stopped: 5 bytes were lost", "received stopped: 5 bytes were lost",]
     );
 }

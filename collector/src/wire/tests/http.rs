@@ -6,16 +6,12 @@ use std::io::Write;
 const OPEN: &str = r#"0{"sid":"S","upgrades":[]}"#;
 
 fn get(query: &str) -> Burst {
-    sent(format!(
-        "GET /socket.io/?{query} HTTP/1.1\r\nHost: x\r\n\r\n"
-    ))
+    sent(format!("GET /socket.io/?{query} HTTP/1.1\r\nHost: x\r\n\r\n"))
 }
 
 fn ok(body: &str) -> Burst {
     let length = body.len();
-    received(format!(
-        "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}"
-    ))
+    received(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}"))
 }
 
 #[test]
@@ -49,9 +45,7 @@ fn a_session_polls() {
         &[
             get("EIO=4&transport=polling"),
             ok(OPEN),
-            sent(
-                "POST /socket.io/?EIO=4&transport=polling&sid=S HTTP/1.1\r\nContent-Length: 2\r\n\r\n40",
-            ),
+            sent("POST /socket.io/?EIO=4&transport=polling&sid=S HTTP/1.1\r\nContent-Length: 2\r\n\r\n40"),
             ok("ok"),
             get("EIO=4&transport=polling&sid=S"),
             ok("40{\"sid\":\"a\"}\u{1e}2\u{1e}42[\"hi\",1]"),
@@ -103,9 +97,7 @@ fn bodies_end_in_many_ways() {
     check_body(
         "Content-Length: 5",
         b"42[",
-        &[
-            "received polling sid=S 3B problem: the connection ended inside an HTTP message raw: \"42[\"",
-        ],
+        &["received polling sid=S 3B problem: the connection ended inside an HTTP message raw: \"42[\""],
     );
     check_body(
         "Transfer-Encoding: chunked",
@@ -128,44 +120,24 @@ fn bodies_are_decompressed() {
     for encoder in [&mut gzip as &mut dyn Write, &mut zlib, &mut bare] {
         encoder.write_all(text).unwrap();
     }
-    let bodies = [
-        ("gzip", gzip.finish().unwrap()),
-        ("deflate", zlib.finish().unwrap()),
-        ("deflate", bare.finish().unwrap()),
-    ];
+    let bodies =
+        [("gzip", gzip.finish().unwrap()), ("deflate", zlib.finish().unwrap()), ("deflate", bare.finish().unwrap())];
     for (name, body) in bodies {
         let head = format!("Content-Encoding: {name}\r\nContent-Length: {}", body.len());
         let share = body.len() * (text.len() - 2) / text.len();
-        let event = format!(
-            "received polling sid=S message event / \"repeat\" [\"{}\"] {share}B compressed",
-            "a".repeat(68)
-        );
-        check_body(
-            &head,
-            &body,
-            &[&event, "received polling sid=S noop 0B compressed"],
-        );
+        let event =
+            format!("received polling sid=S message event / \"repeat\" [\"{}\"] {share}B compressed", "a".repeat(68));
+        check_body(&head, &body, &[&event, "received polling sid=S noop 0B compressed"]);
     }
     check_body(
         "Content-Encoding: br\r\nContent-Length: 3",
         b"abc",
-        &[
-            "received polling sid=S 3B compressed problem: content encoding `br` is not decoded raw: \"abc\"",
-        ],
+        &["received polling sid=S 3B compressed problem: content encoding `br` is not decoded raw: \"abc\""],
     );
     let bomb = gzip_of(&vec![b'x'; 200_000]);
     let head = format!("Content-Encoding: gzip\r\nContent-Length: {}", bomb.len());
     let items = decode(
-        &[
-            get("EIO=4"),
-            received(
-                [
-                    format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n").into_bytes(),
-                    bomb,
-                ]
-                .concat(),
-            ),
-        ],
+        &[get("EIO=4"), received([format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n").into_bytes(), bomb].concat())],
         1000,
         small(),
     );
@@ -204,9 +176,7 @@ fn a_response_may_be_seen_before_its_request() {
 #[test]
 fn a_response_without_a_request_is_told_at_the_end() {
     check(
-        &[received(
-            "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n",
-        )],
+        &[received("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")],
         &["received response 408 Request Timeout"],
     );
 }
@@ -253,24 +223,12 @@ fn a_refused_upgrade_leaves_http() {
 #[test]
 fn other_protocols_are_opaque() {
     check(
-        &[
-            sent("CONNECT a:1 HTTP/1.1\r\n\r\n"),
-            received("HTTP/1.1 200 OK\r\n\r\n\0\0\0"),
-            sent([0xff; 9]),
-        ],
-        &[
-            "sent request CONNECT a:1",
-            "received response 200 CONNECT a:1 OK",
-        ],
+        &[sent("CONNECT a:1 HTTP/1.1\r\n\r\n"), received("HTTP/1.1 200 OK\r\n\r\n\0\0\0"), sent([0xff; 9])],
+        &["sent request CONNECT a:1", "received response 200 CONNECT a:1 OK"],
     );
     let [request, response] = upgrade("any=thing", "");
     check(
-        &[
-            request,
-            response,
-            client("42[\"not Engine.IO\"]"),
-            frame(Direction::Received, 0x89, b"ping"),
-        ],
+        &[request, response, client("42[\"not Engine.IO\"]"), frame(Direction::Received, 0x89, b"ping")],
         &[
             "sent request GET /socket.io/?any=thing",
             "received upgrade 101 GET /socket.io/?any=thing Switching Protocols",
@@ -282,10 +240,7 @@ fn other_protocols_are_opaque() {
 #[test]
 fn what_is_not_http_stops_the_connection() {
     check(
-        &[
-            sent("\x16\x03\x01 a TLS hello\r\n\r\n"),
-            received("ignored"),
-        ],
+        &[sent("\x16\x03\x01 a TLS hello\r\n\r\n"), received("ignored")],
         &[
             "sent polling 0B problem: not an HTTP request: invalid token raw: \"\\u{16}\\u{3}\\u{1} a TLS hello\\r\\n\\r\\n\"",
             "sent stopped: not an HTTP request: invalid token",
@@ -293,9 +248,7 @@ fn what_is_not_http_stops_the_connection() {
         ],
     );
     check(
-        &[sent(
-            "POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
-        )],
+        &[sent("POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n")],
         &[
             "sent request POST /",
             "sent polling 0B problem: the content length is not a number raw: \"\"",

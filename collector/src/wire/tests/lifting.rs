@@ -40,11 +40,7 @@ fn keys_that_look_like_references_are_escaped() {
 
 #[test]
 fn values_come_out_as_they_went_in() {
-    for text in [
-        r#"{"z":1,"a":[true,false,null,-1,18446744073709551615,1.5,"\u0000é😀"],"":{}}"#,
-        "[]",
-        "\"x\"",
-    ] {
+    for text in [r#"{"z":1,"a":[true,false,null,-1,18446744073709551615,1.5,"\u0000é😀"],"":{}}"#, "[]", "\"x\""] {
         let plain: Value = serde_json::from_str(text).unwrap();
         assert_eq!(parse(text, 100).unwrap().0.to_string(), plain.to_string());
     }
@@ -52,18 +48,14 @@ fn values_come_out_as_they_went_in() {
 
 #[test]
 fn placeholders_become_references() {
-    let mut value =
-        json!([{"_placeholder": true, "num": 1}, {"a": {"num": 0, "_placeholder": true}}]);
+    let mut value = json!([{"_placeholder": true, "num": 1}, {"a": {"num": 0, "_placeholder": true}}]);
     let result = attach(&mut value, &[json!("first"), json!("second")]);
     assert_eq!((value, result), (json!(["second", {"a": "first"}]), Ok(())));
 
     let mut value = json!([{"_placeholder": true, "num": 9}, {"_placeholder": true, "num": 0}]);
     assert!(attach(&mut value, &[json!("first")]).is_err());
     assert_eq!(value[1], "first");
-    for other in [
-        json!({"_placeholder": false}),
-        json!({"_placeholder": 1, "num": 0}),
-    ] {
+    for other in [json!({"_placeholder": false}), json!({"_placeholder": 1, "num": 0})] {
         let mut value = other.clone();
         assert!(attach(&mut value, &[json!("first")]).is_ok());
         assert_eq!(value, other);
@@ -75,10 +67,7 @@ fn hashes_are_sha_256() {
     let (reference, blob) = payload::lift(b"abc".to_vec(), "binary");
     let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     assert_eq!(blob.sha256, sha256);
-    assert_eq!(
-        reference,
-        json!({"$blob": sha256, "bytes": 3, "encoding": "binary"})
-    );
+    assert_eq!(reference, json!({"$blob": sha256, "bytes": 3, "encoding": "binary"}));
 }
 
 #[test]

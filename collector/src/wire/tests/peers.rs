@@ -13,13 +13,7 @@ use super::super::{Blob, Connection, Direction, Item, Limits, Packet, PacketType
 
 macro_rules! data {
     ($name:literal, $kind:literal) => {
-        include_str!(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/data/wire/",
-            $name,
-            ".",
-            $kind
-        ))
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/wire/", $name, ".", $kind))
     };
 }
 
@@ -31,9 +25,7 @@ fn replay(stream: &str, step: usize) -> Vec<Item> {
     for line in stream.lines() {
         let mut words = line.split(' ');
         let mut word = || words.next().unwrap_or_default();
-        let connection = connections
-            .entry(word())
-            .or_insert_with(|| Connection::new(limits));
+        let connection = connections.entry(word()).or_insert_with(|| Connection::new(limits));
         let direction = match word() {
             "sent" => Direction::Sent,
             _ => Direction::Received,
@@ -57,10 +49,7 @@ fn restore(value: &Value, blobs: &[Blob]) -> Value {
         Value::Array(items) => items.iter().map(|item| restore(item, blobs)).collect(),
         Value::Object(fields) => match fields.get("$blob") {
             Some(sha256) => {
-                let blob = blobs
-                    .iter()
-                    .find(|blob| *sha256 == blob.sha256.as_str())
-                    .unwrap();
+                let blob = blobs.iter().find(|blob| *sha256 == blob.sha256.as_str()).unwrap();
                 assert_eq!(value["bytes"], blob.bytes.len());
                 match value["encoding"].as_str().unwrap() {
                     "base64" => Value::from(STANDARD.encode(&blob.bytes)),
@@ -76,10 +65,7 @@ fn restore(value: &Value, blobs: &[Blob]) -> Value {
                     true => key[1..].to_owned(),
                     false => key.clone(),
                 };
-                fields
-                    .iter()
-                    .map(|(key, item)| (name(key), restore(item, blobs)))
-                    .collect()
+                fields.iter().map(|(key, item)| (name(key), restore(item, blobs))).collect()
             }
         },
         other => other.clone(),
@@ -93,20 +79,12 @@ fn logged(packet: &Packet) -> Option<Value> {
         _ => return None,
     };
     let args = restore(packet.args.as_ref().unwrap_or(&json!([])), &packet.blobs);
-    Some(json!([
-        packet.direction.as_str(),
-        packet.namespace,
-        event,
-        args
-    ]))
+    Some(json!([packet.direction.as_str(), packet.namespace, event, args]))
 }
 
 #[track_caller]
 fn check(stream: &str, events: &str, counts: &[(&str, usize)]) {
-    let expected: Vec<Value> = events
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let expected: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let has_connects = expected.iter().any(|line| line[2] == "connect");
     for step in [usize::MAX, 1000, 1] {
         let items = replay(stream, step);
@@ -122,10 +100,8 @@ fn check(stream: &str, events: &str, counts: &[(&str, usize)]) {
             assert!(packet.sid.is_some(), "{packet:?}");
             assert!(packet.first_ns <= packet.last_ns, "{packet:?}");
         }
-        let found: Vec<Value> = packets()
-            .filter_map(logged)
-            .filter(|line| has_connects || line[2] != "connect")
-            .collect();
+        let found: Vec<Value> =
+            packets().filter_map(logged).filter(|line| has_connects || line[2] != "connect").collect();
         for (found, expected) in found.iter().zip(&expected) {
             assert_eq!(found, expected);
         }
@@ -143,10 +119,7 @@ fn check(stream: &str, events: &str, counts: &[(&str, usize)]) {
                 Item::Notice(notice) => Some(notice.kind.as_str()),
                 _ => None,
             });
-            let found = kinds
-                .chain(notices)
-                .filter(|kind| *kind == Some(*name))
-                .count();
+            let found = kinds.chain(notices).filter(|kind| *kind == Some(*name)).count();
             assert_eq!(found, *count, "{name}");
         }
     }
@@ -158,43 +131,26 @@ fn python_socketio_5_upgrades() {
     check(
         data!("python-socketio-5-upgrade", "stream"),
         events,
-        &[
-            ("upgrade", 2),
-            ("ack", 2),
-            ("binary_event", 4),
-            ("compressed", 0),
-        ],
+        &[("upgrade", 2), ("ack", 2), ("binary_event", 4), ("compressed", 0)],
     );
 }
 
 #[test]
 fn socket_io_4_upgrades_with_deflate() {
     let events = data!("socket.io-4-upgrade-deflate", "events");
-    check(
-        data!("socket.io-4-upgrade-deflate", "stream"),
-        events,
-        &[("upgrade", 2), ("ack", 6)],
-    );
+    check(data!("socket.io-4-upgrade-deflate", "stream"), events, &[("upgrade", 2), ("ack", 6)]);
 }
 
 #[test]
 fn socket_io_2_upgrades_with_deflate() {
     let events = data!("socket.io-2-upgrade-deflate", "events");
-    check(
-        data!("socket.io-2-upgrade-deflate", "stream"),
-        events,
-        &[("upgrade", 2), ("ack", 6)],
-    );
+    check(data!("socket.io-2-upgrade-deflate", "stream"), events, &[("upgrade", 2), ("ack", 6)]);
 }
 
 #[test]
 fn socket_io_2_polls() {
     let events = data!("socket.io-2-polling", "events");
-    check(
-        data!("socket.io-2-polling", "stream"),
-        events,
-        &[("upgrade", 0), ("ack", 6), ("websocket", 0)],
-    );
+    check(data!("socket.io-2-polling", "stream"), events, &[("upgrade", 0), ("ack", 6), ("websocket", 0)]);
 }
 
 /// The bytes of the connection that socket.io 4 upgraded.

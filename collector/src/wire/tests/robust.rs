@@ -136,18 +136,9 @@ fn large_messages_take_linear_time() {
     let mut bursts = upgrade("EIO=4&transport=websocket", "").to_vec();
     bursts.push(client(&text));
     let items = decode(&bursts, 65_536, Limits::default());
-    let Item::Packet(packet) = &items[2] else {
-        panic!("a packet")
-    };
-    assert_eq!(
-        (packet.problem.as_ref(), packet.blobs[0].bytes.len()),
-        (None, 15_000_000)
-    );
-    assert!(
-        begin.elapsed() < Duration::from_secs(20),
-        "{:?}",
-        begin.elapsed()
-    );
+    let Item::Packet(packet) = &items[2] else { panic!("a packet") };
+    assert_eq!((packet.problem.as_ref(), packet.blobs[0].bytes.len()), (None, 15_000_000));
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
 }
 
 proptest! {

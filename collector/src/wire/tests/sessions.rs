@@ -32,35 +32,22 @@ fn attachments_complete_a_packet_in_their_direction() {
             client("3"),
             attachment(Direction::Sent, &[1, 2, 3]),
         ],
-        &[
-            "received websocket sid=S ping 3B",
-            &line("received", 46),
-            "sent websocket sid=S pong 7B",
-            &line("sent", 54),
-        ],
+        &["received websocket sid=S ping 3B", &line("received", 46), "sent websocket sid=S pong 7B", &line("sent", 54)],
     );
 }
 
 #[test]
 fn many_attachments() {
-    let placeholders: Vec<Value> = (0..40)
-        .rev()
-        .map(|num| serde_json::json!({"_placeholder": true, "num": num}))
-        .collect();
+    let placeholders: Vec<Value> =
+        (0..40).rev().map(|num| serde_json::json!({"_placeholder": true, "num": num})).collect();
     let mut bursts = upgrade(V4, "").to_vec();
     bursts.push(server(r#"0{"sid":"S"}"#));
     bursts.push(client(&format!("4640-7{}", Value::from(placeholders))));
-    bursts
-        .extend((0..40).map(|index| attachment(Direction::Sent, &vec![index; usize::from(index)])));
+    bursts.extend((0..40).map(|index| attachment(Direction::Sent, &vec![index; usize::from(index)])));
     let items = decode(&bursts, usize::MAX, small());
-    let Item::Packet(packet) = &items[3] else {
-        panic!("{items:?}")
-    };
+    let Item::Packet(packet) = &items[3] else { panic!("{items:?}") };
     assert_eq!((items.len(), packet.blobs.len()), (4, 40));
-    assert_eq!(
-        (packet.packet_type, packet.ack_id),
-        (Some(crate::wire::PacketType::BinaryAck), Some(7))
-    );
+    assert_eq!((packet.packet_type, packet.ack_id), (Some(crate::wire::PacketType::BinaryAck), Some(7)));
     assert_eq!(packet.args.as_ref().unwrap()[0]["bytes"], 39);
     assert_eq!(packet.problem, None);
 }
@@ -85,9 +72,7 @@ fn what_interrupts_attachments_is_said() {
         vec![server(HEADER), server("1")],
         &[
             "received websocket sid=S close 3B",
-            &format!(
-                "received websocket {waiting} 41B problem: closed before its attachments: 0 of 1 came {raw}"
-            ),
+            &format!("received websocket {waiting} 41B problem: closed before its attachments: 0 of 1 came {raw}"),
         ],
     );
     check_session(
@@ -100,16 +85,11 @@ fn what_interrupts_attachments_is_said() {
     check_session(
         V4,
         vec![attachment(Direction::Sent, b"abc")],
-        &[
-            "sent websocket sid=S message 9B problem: an attachment that no packet announced raw: \"abc\"",
-        ],
+        &["sent websocket sid=S message 9B problem: an attachment that no packet announced raw: \"abc\""],
     );
     check_session(
         V4,
-        vec![
-            client(r#"451-["b",{"_placeholder":true,"num":1}]"#),
-            attachment(Direction::Sent, b"abc"),
-        ],
+        vec![client(r#"451-["b",{"_placeholder":true,"num":1}]"#), attachment(Direction::Sent, b"abc")],
         &[
             r#"sent websocket sid=S message binary_event / "b" [{"_placeholder":true,"num":1}] text/plainx3 54B problem: a placeholder names no attachment raw: "451-[\"b\",{\"_placeholder\":true,\"num\":1}]""#,
         ],
@@ -154,24 +134,16 @@ fn decode_many(bursts: &[(usize, Burst)]) -> Vec<String> {
 
 fn post(body: &str) -> Burst {
     let length = body.len();
-    sent(format!(
-        "POST /socket.io/?EIO=4&sid=S HTTP/1.1\r\nContent-Length: {length}\r\n\r\n{body}"
-    ))
+    sent(format!("POST /socket.io/?EIO=4&sid=S HTTP/1.1\r\nContent-Length: {length}\r\n\r\n{body}"))
 }
 
 #[test]
 fn attachments_cross_connections_and_transports() {
     let [request, response] = upgrade("EIO=4&transport=websocket&sid=S", "");
     let complete = |bytes| {
-        format!(
-            "sent polling sid=S message binary_event / \"b\" {} application/octet-streamx3 {bytes}B",
-            reference()
-        )
+        format!("sent polling sid=S message binary_event / \"b\" {} application/octet-streamx3 {bytes}B", reference())
     };
-    assert_eq!(
-        decode_many(&[(0, post(HEADER)), (1, post("bAQID"))]),
-        [complete(44)]
-    );
+    assert_eq!(decode_many(&[(0, post(HEADER)), (1, post("bAQID"))]), [complete(44)]);
     assert_eq!(
         decode_many(&[
             (0, post(HEADER)),
