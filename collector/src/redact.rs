@@ -112,7 +112,7 @@ impl Redactor {
         let pairs: Vec<String> = query
             .split('&')
             .map(|pair| match pair.split_once('=') {
-                Some((name, _)) if matches!(name, "EIO" | "transport" | "sid" | "t" | "b64") => pair.to_owned(),
+                Some(("EIO" | "transport" | "sid" | "t" | "b64", _)) => pair.to_owned(),
                 Some((name, value)) => format!("{name}={}", self.token(value)),
                 None => pair.to_owned(),
             })

@@ -37,13 +37,26 @@ macro_rules! value {
     };
 }
 
-value!(String, DataType::Utf8, false, StringArray, |text: &'a String| Some(text.as_str()), |text| text.unwrap_or_default().to_owned());
-value!(Option<String>, DataType::Utf8, true, StringArray, |text: &'a Option<String>| text.as_deref(), |text| text.map(str::to_owned));
-value!(Vec<u8>, DataType::LargeBinary, false, LargeBinaryArray, |bytes: &'a Vec<u8>| Some(bytes.as_slice()), |bytes| bytes.unwrap_or_default().to_vec());
-value!(Option<Vec<u8>>, DataType::LargeBinary, true, LargeBinaryArray, |bytes: &'a Option<Vec<u8>>| bytes.as_deref(), |bytes| bytes.map(<[u8]>::to_vec));
+value!(String, DataType::Utf8, false, StringArray, |text: &'a String| Some(text.as_str()), |text| text
+    .unwrap_or_default()
+    .to_owned());
+value!(Option<String>, DataType::Utf8, true, StringArray, |text: &'a Option<String>| text.as_deref(), |text| text
+    .map(str::to_owned));
+value!(Vec<u8>, DataType::LargeBinary, false, LargeBinaryArray, |bytes: &'a Vec<u8>| Some(bytes.as_slice()), |bytes| {
+    bytes.unwrap_or_default().to_vec()
+});
+value!(
+    Option<Vec<u8>>,
+    DataType::LargeBinary,
+    true,
+    LargeBinaryArray,
+    |bytes: &'a Option<Vec<u8>>| bytes.as_deref(),
+    |bytes| bytes.map(<[u8]>::to_vec)
+);
 value!(i64, DataType::Int64, false, Int64Array, |number: &'a i64| Some(*number), |number| number.unwrap_or_default());
 value!(Option<i64>, DataType::Int64, true, Int64Array, |number: &'a Option<i64>| *number, |number| number);
-value!(f64, DataType::Float64, false, Float64Array, |number: &'a f64| Some(*number), |number| number.unwrap_or_default());
+value!(f64, DataType::Float64, false, Float64Array, |number: &'a f64| Some(*number), |number| number
+    .unwrap_or_default());
 value!(Option<f64>, DataType::Float64, true, Float64Array, |number: &'a Option<f64>| *number, |number| number);
 value!(bool, DataType::Boolean, false, BooleanArray, |flag: &'a bool| Some(*flag), |number| number.unwrap_or_default());
 

@@ -144,10 +144,8 @@ impl RunFile {
     /// # Errors
     /// [`Error::File`] where the folder can't be written.
     pub fn write(&self, dir: &Path) -> Result<(), Error> {
-        let mut text = serde_json::to_vec_pretty(self).map_err(|error| Error::RunFile {
-            path: dir.join(RUN_FILE),
-            problem: error.to_string(),
-        })?;
+        let mut text = serde_json::to_vec_pretty(self)
+            .map_err(|error| Error::RunFile { path: dir.join(RUN_FILE), problem: error.to_string() })?;
         text.push(b'\n');
         replace_file(dir, RUN_FILE, &text)
     }

@@ -90,7 +90,8 @@ fn properties(table: Table) -> WriterProperties {
             "bytes" if table == Table::Blobs => Encoding::PLAIN,
             _ => continue,
         };
-        properties = properties.set_column_dictionary_enabled(column.clone(), false).set_column_encoding(column, encoding);
+        properties =
+            properties.set_column_dictionary_enabled(column.clone(), false).set_column_encoding(column, encoding);
     }
     properties.build()
 }

@@ -18,7 +18,6 @@ pub(super) struct Line<'a> {
 /// The exemplar of an OpenMetrics sample.
 pub(super) struct Exemplar<'a> {
     pub(super) labels: Labels<'a>,
-    pub(super) timestamp: Option<&'a str>,
 }
 
 /// Whether a metric name can stand without quotes.
@@ -280,11 +279,13 @@ impl<'a> Scan<'a> {
         let (_, labels) = self.labels(false)?;
         self.separator("the value of the exemplar")?;
         number(self.token())?;
-        let timestamp = if self.rest().is_empty() { None } else { Some(self.timestamp()?) };
+        if !self.rest().is_empty() {
+            self.timestamp()?;
+        }
         if !self.rest().is_empty() {
             return Err("something follows the exemplar".to_owned());
         }
-        line.exemplar = Some(Exemplar { labels, timestamp });
+        line.exemplar = Some(Exemplar { labels });
         Ok(())
     }
 

@@ -62,16 +62,16 @@ impl Watchers {
     }
 
     fn spawn_http(&self) {
-        for scraper in self.scrapers.iter().cloned() {
-            let token = self.token.clone();
+        for scraper in &self.scrapers {
+            let (scraper, token) = (Arc::clone(scraper), self.token.clone());
             self.tracker.spawn(async move { scraper.run(token).await });
         }
-        for poller in self.pollers.iter().cloned() {
-            let token = self.token.clone();
+        for poller in &self.pollers {
+            let (poller, token) = (Arc::clone(poller), self.token.clone());
             self.tracker.spawn(async move { poller.run(token).await });
         }
-        for paths in self.paths.iter().cloned() {
-            let token = self.token.clone();
+        for paths in &self.paths {
+            let (paths, token) = (Arc::clone(paths), self.token.clone());
             self.tracker.spawn(async move { paths.run(token).await });
         }
     }

@@ -1,4 +1,5 @@
 //! The `collector` program as its users meet it, with real processes.
+#![cfg(test)]
 
 mod refusals;
 mod runs;

@@ -1,4 +1,5 @@
 //! The format as others see it: its document, its crash-proof journal, its readers' refusals.
+#![cfg(test)]
 
 mod crash;
 mod format;
