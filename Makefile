@@ -23,8 +23,10 @@ demo: build
 	@$(TARGET)/debug/replay check latest --runs runs
 
 test: build
-	@cargo nextest run --workspace || (command -v cargo-nextest >/dev/null || cargo test --workspace)
-	@$(VENV)/bin/python -m pytest -q fixtures
+	@if command -v cargo-nextest >/dev/null; then cargo nextest run --workspace; else cargo test --workspace; fi
+	@$(TARGET)/debug/replay explain fixtures/specs/021.toml >/dev/null
+	@fixtures/pipeline/sts-service/test
+	@$(VENV)/bin/python -B -m pytest -q -p no:cacheprovider fixtures/tests/whole
 
 lint:
 	cargo fmt --all --check
