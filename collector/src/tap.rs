@@ -112,8 +112,9 @@ impl Tap {
         self.delay.report(&self.name, &self.source);
         self.queue.close();
         if tokio::task::spawn_blocking(move || self.decoder.join().is_err()).await.unwrap_or(true) {
-            let now_ns = self.source.clock().now_ns();
-            self.source.gap(now_ns, now_ns, 0, "the decoder's thread died");
+            // From when on nothing was decoded is not known.
+            self.source.gap(0, self.source.clock().now_ns(), 1, "the decoder's thread died");
+            self.source.fail();
         }
         self.source.end();
     }

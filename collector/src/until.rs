@@ -46,11 +46,6 @@ impl Watch {
         Ok(Watch { child })
     }
 
-    /// The process that asks.
-    pub fn pid(&self) -> Option<u32> {
-        self.child.id()
-    }
-
     /// Waits until the query is true.
     ///
     /// # Errors
