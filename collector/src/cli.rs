@@ -63,7 +63,7 @@ pub struct Record {
     /// Record that many runs, one after another
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub repeat: u32,
-    /// Leave the system under test running at the end
+    /// At the end, keep the system up until Ctrl-C
     #[arg(long)]
     pub keep_up: bool,
     /// A command to run beside the recording; its exit code is recorded

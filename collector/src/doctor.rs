@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use compose::Processes;
+use compose::{Guard, Processes};
 use tokio_util::sync::CancellationToken;
 
 use crate::handshake::{Handshake, RealClient};
@@ -99,12 +99,29 @@ async fn tools(scenario: &Scenario) -> Vec<Check> {
     if scenario.stimulus.is_some() || !scenario.probes.is_empty() {
         checks.push(Check::new("ffprobe", probe::version().await.map_err(|error| error.to_string())));
     }
+    if let (Some(spec), Some(replay)) = (&scenario.spec, until::replay_program()) {
+        checks.push(Check::new("spec", explain(&replay, spec).await));
+    }
     if scenario.until.is_some() {
         let replay = until::replay_program().map(|path| path.display().to_string());
         let remedy = "[until] is asked by `replay`: put it beside this program or on PATH (cargo build builds both)";
         checks.push(Check::new("replay", replay.ok_or_else(|| remedy.to_owned())));
     }
     checks
+}
+
+/// Whether `replay` can plan every query of a spec: a run that can't be judged is not worth recording.
+async fn explain(replay: &Path, spec: &Path) -> Result<String, String> {
+    let mut command = tokio::process::Command::new(replay);
+    let output = command.arg("explain").arg(spec).stdin(std::process::Stdio::null()).kill_on_drop(true).output().await;
+    let output = output.map_err(|error| format!("{}: {error}", replay.display()))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    match output.status.success() {
+        true => Ok(format!("{}: every query can be planned", spec.display())),
+        false => {
+            Err(said.lines().last().unwrap_or("`replay explain` failed").trim_start_matches("replay: ").to_owned())
+        }
+    }
 }
 
 /// Whether an address is free to be listened on.
@@ -140,7 +157,10 @@ async fn handshakes(scenario: &Scenario) -> Vec<Check> {
         return checks;
     }
     let sink: compose::Sink = Arc::new(|_| {});
-    let mut processes = match Processes::new(sink, None) {
+    let program = std::env::current_exe().unwrap_or_else(|_| "collector".into());
+    // Ctrl-C while a service loads must not leave it behind.
+    let guarded = Guard::spawn(&program, &["guard"]).and_then(|guard| Processes::new(sink, Some(Arc::new(guard))));
+    let mut processes = match guarded {
         Ok(processes) => processes,
         Err(error) => return vec![Check::new("handshake", Err(chain(&error)))],
     };

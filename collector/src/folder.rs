@@ -39,7 +39,11 @@ impl Folder {
     /// [`Error`] where `runs` can't be written.
     pub fn create(runs: &Path, run_id: &str) -> Result<Folder, Error> {
         let dir = std::path::absolute(runs).map_err(Error::at("find", runs))?.join(run_id);
-        DirBuilder::new().recursive(true).mode(0o700).create(dir.join("media")).map_err(Error::at("create", &dir))?;
+        let mut builder = DirBuilder::new();
+        builder.mode(0o700).recursive(true).create(runs).map_err(Error::at("create", runs))?;
+        // Not recursive: a folder that is there already belongs to another run.
+        builder.recursive(false).create(&dir).map_err(Error::at("create", &dir))?;
+        builder.create(dir.join("media")).map_err(Error::at("create", &dir))?;
         Folder::lock(dir)
     }
 

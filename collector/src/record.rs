@@ -63,6 +63,10 @@ pub async fn attach(command: cli::Attach) -> Result<ExitCode, AnyError> {
     scenario.injects.clear();
     let mut setup = Setup::new(scenario, clock, &command.common)?;
     setup.duration = given_duration(command.duration.as_deref())?;
+    if setup.duration.is_some() || setup.scenario.until.is_none() {
+        // What was asked for on the command line, or Ctrl-C, ends it; the limit is for what ends by itself.
+        setup.scenario.limit = Duration::MAX;
+    }
     Ok(ExitCode::from(one(setup, &stop).await?))
 }
 

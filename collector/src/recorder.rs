@@ -1,8 +1,8 @@
 //! The recorder: one thread that takes rows from the intake into the journal.
 //!
 //! It drains and writes every 80 ms and syncs every 250 ms; once a second it records the state of every
-//! source and its own lag, drops and bytes. When the disk refuses, it says so once, drops what comes, and the run ends;
-//! whoever carries traffic never learns of it.
+//! source and its own lag, drops and bytes. When the disk refuses, it says so once and drops what comes; whoever
+//! carries traffic never learns of it.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::path::PathBuf;

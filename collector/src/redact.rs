@@ -149,6 +149,7 @@ impl Redactor {
                 }
             }
             Value::Array(items) => items.iter_mut().for_each(|item| self.json(item)),
+            Value::String(text) if text.contains("://") => *text = self.text(text),
             _ => {}
         }
     }
@@ -164,6 +165,11 @@ impl Redactor {
         }
     }
 
+    /// A value under a name that a person gave it: a parameter, a label.
+    pub fn named(&self, name: &str, value: &str) -> String {
+        if is_secret_name(name) { self.token(value) } else { self.text(value) }
+    }
+
     /// Free text: log lines, bodies, command lines. Key-like words lose what follows them, URLs their userinfo, query
     /// values and unknown stream keys.
     pub fn text(&self, text: &str) -> String {
@@ -176,7 +182,15 @@ impl Redactor {
             format!("{}{}", self.url(url), &found[0][url.len()..])
         });
         let text = BEARER.replace_all(&text, |found: &Captures| format!("{} {}", &found[1], self.token(&found[2])));
-        let keep_name = |found: &Captures| format!("{}{}{}", &found[1], &found[2], self.token(&found[3]));
+        let text = HEADER.replace_all(&text, |found: &Captures| {
+            format!("{}{}{}", &found[1], &found[2], self.token(found[3].trim()))
+        });
+        let keep_name = |found: &Captures| {
+            let secret = &found[3];
+            let quote = secret.chars().next().filter(|c| matches!(c, '"' | '\'')).map_or("", |_| &secret[..1]);
+            let bare = secret.trim_matches(['"', '\'']);
+            format!("{}{}{quote}{}{quote}", &found[1], &found[2], self.token(bare))
+        };
         let text = KEY_VALUE.replace_all(&text, keep_name);
         FLAG.replace_all(&text, keep_name).into_owned()
     }
@@ -185,12 +199,16 @@ impl Redactor {
 static URL: LazyLock<Regex> = LazyLock::new(|| pattern(r#"[A-Za-z][A-Za-z0-9+.-]*://[^\s"'<>\\]+"#));
 static BEARER: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)\b(bearer|basic)\s+([A-Za-z0-9._~+/=-]{8,})"));
 static KEY_VALUE: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(&format!(r#"(?i)([a-z0-9_-]*{SECRET_WORDS}[a-z0-9_-]*)(["']?\s*[=:]\s*["']?)([^\s"'&,;}}]{{4,}})"#))
+    pattern(&format!(
+        r#"(?i)([a-z0-9_-]*{SECRET_WORDS}[a-z0-9_-]*)(["']?\s*[=:]\s*)("(?:[^"\\]|\\.)*"|'[^']*'|[^\s"'&,;}}\[{{]{{4,}})"#
+    ))
 });
+static HEADER: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r#"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie)("?\s*[:=]\s*"?)([^\r\n"']+)"#));
 static FLAG: LazyLock<Regex> =
     LazyLock::new(|| pattern(&format!(r#"(?i)(--?[a-z0-9-]*{SECRET_WORDS}[a-z0-9-]*)(\s+["']?)([^\s"']{{4,}})"#)));
 const SECRET_WORDS: &str = "(?:passw(?:or)?d|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential\
-    |authorization|cookie|stream[_-]?key)";
+    |passphrase|\\bjwt|\\bpwd|stream[_-]?key)";
 
 #[expect(clippy::expect_used, reason = "the patterns are literals, compiled by the tests below")]
 fn pattern(text: &str) -> Regex {
@@ -203,7 +221,7 @@ fn may_hold_secret(text: &str) -> bool {
         return true;
     }
     let lower = text.to_ascii_lowercase();
-    ["pass", "secret", "token", "key", "credential", "authorization", "cookie", "bearer ", "basic "]
+    ["pass", "secret", "token", "key", "credential", "authorization", "cookie", "bearer ", "basic ", "jwt", "pwd"]
         .iter()
         .any(|word| lower.contains(word))
 }
@@ -293,6 +311,11 @@ mod tests {
             "get http://u:hunter2@h/x?sig=hunter2",
             "publishing rtmp://h/live/hunter2/in",
             "STREAM_KEY=hunter2 next",
+            "Authorization: Token hunter2abc",
+            "Cookie: a=b; session=hunter2",
+            r#"{"password":"correct hunter2 battery"}"#,
+            r#"{"jwt":"hunter2.x.y"}"#,
+            "passphrase='the hunter2'",
         ] {
             let redacted = redactor.text(line);
             assert!(!redacted.contains("hunter2"), "{redacted}");

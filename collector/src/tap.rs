@@ -163,7 +163,11 @@ impl Link {
 }
 
 async fn serve(link: Link, client: TcpStream, peer: SocketAddr, token: CancellationToken) {
-    let upstream = match TcpStream::connect(&link.upstream).await {
+    let connected = tokio::select! {
+        connected = TcpStream::connect(&link.upstream) => connected,
+        () = token.cancelled() => return,
+    };
+    let upstream = match connected {
         Ok(upstream) => upstream,
         Err(error) => {
             // The client sees what it would have seen without the tap: a connection that is reset, not one that hangs.

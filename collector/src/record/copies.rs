@@ -22,7 +22,7 @@ pub(super) fn scenario(text: &str, redactor: &Redactor) -> String {
 fn redact(value: &mut Value, redactor: &Redactor) {
     match value {
         Value::String(text) => *text = redactor.text(text),
-        Value::Array(items) => items.iter_mut().for_each(|item| redact(item, redactor)),
+        Value::Array(items) => words(items, redactor),
         Value::Table(table) => {
             for (name, value) in table.iter_mut() {
                 match value {
@@ -33,6 +33,24 @@ fn redact(value: &mut Value, redactor: &Redactor) {
             }
         }
         _ => {}
+    }
+}
+
+/// The words of a command: what follows a flag named like a secret is one.
+fn words(items: &mut [Value], redactor: &Redactor) {
+    let mut hide = false;
+    for item in items {
+        match item {
+            Value::String(word) if hide => {
+                *word = redactor.token(word);
+                hide = false;
+            }
+            Value::String(word) => {
+                hide = word.starts_with('-') && !word.contains('=') && crate::redact::is_secret_name(word);
+                *word = redactor.text(word);
+            }
+            item => redact(item, redactor),
+        }
     }
 }
 
@@ -50,10 +68,10 @@ mod tests {
 
     #[test]
     fn environment_values_and_secrets_are_hidden() {
-        let text = "name = 'x'\n[[process]]\nname = 'a'\ncommand = ['run', '--api-key=hunter2']\n\
+        let text = "name = 'x'\n[[process]]\nname = 'a'\ncommand = ['run', '--api-key=hunter2', '--token', 'hunter2', 'kept']\n\
                     env = { PORT = 'hunter2', N = 'hunter2' }\n[params]\ntoken = 'hunter2'\n";
         let copy = scenario(text, &Redactor::with_key(vec![1; 32], []));
         assert!(!copy.contains("hunter2"), "{copy}");
-        assert!(copy.contains("PORT") && copy.contains("name = \"a\""), "{copy}");
+        assert!(copy.contains("PORT") && copy.contains("name = \"a\"") && copy.contains("\"kept\""), "{copy}");
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use recording::Table;
 use recording::record::{Param, Run};
-use recording::run::{RunFile, State};
+use recording::run::{RunFile, State, Version};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -83,6 +83,8 @@ pub(super) struct Finished {
     pub(super) dir: PathBuf,
     pub(super) problems: Vec<String>,
     end: End,
+    /// Whether the scenario says what should have ended the run.
+    has_until: bool,
     state: State,
     duration_ns: i64,
     progress: Progress,
@@ -93,6 +95,7 @@ impl Finished {
         let gaps = self.progress.rows.contains_key(Table::Gaps.name()) || self.progress.lost > 0;
         match self.end {
             End::NotUp => 4,
+            End::Limit if self.has_until => 3,
             _ if self.state != State::Complete || gaps || self.progress.failure.is_some() => 3,
             _ => 0,
         }
@@ -164,8 +167,8 @@ impl Live {
             state: State::Running,
             started_unix_ns: clock.unix_ns(0),
             duration_ns: 0,
-            labels: setup.labels.clone(),
-            version,
+            labels: setup.labels.iter().map(|(name, value)| (name.clone(), redactor.named(name, value))).collect(),
+            version: version.map(|version| Version { id: redactor.text(&version.id), ..version }),
             environment: facts::environment(scenario).await,
             stimulus_sha256: scenario.stimulus.as_deref().map(recording::seal::sha256_of_file).transpose()?,
             redaction: redact::RULES.map(str::to_owned).to_vec(),
@@ -183,7 +186,7 @@ impl Live {
         let live = Live { setup, folder, run_file, redactor, intake, recorder, timeline, watched, problems };
         live.put_run();
         for (name, value) in &live.setup.scenario.params {
-            let param = Param { name: name.clone(), value: value.clone() };
+            let param = Param { name: name.clone(), value: live.redactor.named(name, value) };
             live.timeline.source.put(live.setup.clock.now_ns(), param);
         }
         live.timeline.phase("start", serde_json::json!({}));
@@ -282,6 +285,9 @@ impl Live {
             () = tokio::time::sleep(scenario.limit) => (End::Limit, None),
         };
         self.problems.extend(problem);
+        if let (Some(program), false) = (self.setup.command.first(), end == End::Command) {
+            self.timeline.note("command", program, "killed", serde_json::json!({"by": end.name()}));
+        }
         end
     }
 
@@ -336,8 +342,13 @@ impl Live {
         self.timeline.note("command", program, "start", serde_json::json!({"line": line}));
         let mut command = tokio::process::Command::new(program);
         // What the command says is for people; this program's own result is the folder.
-        let status =
-            command.args(arguments).stdin(std::process::Stdio::null()).stdout(std::io::stderr()).status().await;
+        let status = command
+            .args(arguments)
+            .kill_on_drop(true)
+            .stdin(std::process::Stdio::null())
+            .stdout(std::io::stderr())
+            .status()
+            .await;
         let code = match &status {
             Ok(status) => {
                 use std::os::unix::process::ExitStatusExt;
@@ -363,6 +374,9 @@ impl Live {
             self.run_file.state = State::Incomplete;
         }
         let mut problems = self.problems;
+        if end == End::Limit && self.setup.scenario.until.is_some() {
+            problems.push("the limit was reached before [until] was true".to_owned());
+        }
         problems.extend(progress.failure.as_ref().map(|failure| format!("not all was recorded: {failure}")));
         if let Err(error) = self.folder.seal(&self.run_file, self.run_file.state) {
             problems.push(format!("the journal stays as it is, for `collector recover`: {}", chain(&error)));
@@ -372,6 +386,7 @@ impl Live {
             dir: shown(self.folder.dir()),
             problems,
             end,
+            has_until: self.setup.scenario.until.is_some(),
             state: self.run_file.state,
             duration_ns: self.run_file.duration_ns,
             progress,

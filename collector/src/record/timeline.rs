@@ -27,7 +27,8 @@ impl Timeline {
         self.put(source, subject, "exit", exit_code, serde_json::json!({}));
     }
 
-    fn put(&self, source: &str, subject: &str, event: &str, exit_code: Option<i64>, attributes: serde_json::Value) {
+    fn put(&self, source: &str, subject: &str, event: &str, exit_code: Option<i64>, mut attributes: serde_json::Value) {
+        attributes.sort_all_objects();
         let row = Event {
             source: source.to_owned(),
             subject: subject.to_owned(),

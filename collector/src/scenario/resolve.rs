@@ -24,10 +24,11 @@ pub(super) fn resolve(path: &Path, text: String, file: written::File, stream: &s
     let resolver = Resolver { path, stream };
     resolver.check_name(&file)?;
     let kind = resolver.kind(&file)?;
+    let literals = literals(&file, stream);
     let seconds = |s| Duration::from_secs(s);
     let mut scenario = Scenario {
         kind,
-        spec: resolver.existing_file("spec", file.spec.as_deref())?,
+        spec: resolver.spec(file.spec.as_deref())?,
         stimulus: resolver.existing_file("stimulus", file.stimulus.as_deref())?,
         limit: resolver.duration("limit", file.limit.as_deref(), DEFAULT_LIMIT)?,
         stream: stream.to_owned(),
@@ -42,7 +43,7 @@ pub(super) fn resolve(path: &Path, text: String, file: written::File, stream: &s
         publish: file.publish.map(|publish| resolver.fill(&publish.url)),
         until: resolver.until(file.until)?,
         injects: Vec::new(),
-        literals: literals(&text, stream),
+        literals,
         name: file.name,
         file: Some((path.to_owned(), text)),
     };
@@ -51,10 +52,14 @@ pub(super) fn resolve(path: &Path, text: String, file: written::File, stream: &s
     Ok(scenario)
 }
 
-/// The words of the scenario's own URLs: they stand in its file, so they are no secrets.
-fn literals(text: &str, stream: &str) -> Vec<String> {
-    let words = text.split(['/', '"', '\'', '\n', ' ']).filter(|word| !word.contains(['$', '=', '@', '?', ':']));
-    words.filter(|word| !word.is_empty()).map(str::to_owned).chain([stream.to_owned()]).collect()
+/// The path segments of the media that the scenario itself names: they stand in its file, so they are no secrets.
+fn literals(file: &written::File, stream: &str) -> Vec<String> {
+    let targets = file.media.iter().chain(&file.probes).map(|target| target.url.as_str());
+    let urls = targets.chain(file.publish.iter().map(|publish| publish.url.as_str()));
+    let paths = urls.filter_map(|url| url.split_once("://")?.1.split_once('/')).map(|(_, path)| path);
+    let segments = paths.flat_map(|path| path.split(['?', '#']).next().unwrap_or_default().split('/'));
+    let own = [stream.to_owned(), "${stream}".to_owned(), String::new()];
+    segments.filter(|segment| !segment.contains('$')).map(str::to_owned).chain(own).collect()
 }
 
 fn plain(value: &toml::Value) -> String {
@@ -117,6 +122,17 @@ impl Resolver<'_> {
             return Ok(Some(path));
         }
         Err(self.error(place, format!("there is no file {} (paths begin at the scenario's folder)", path.display())))
+    }
+
+    /// A spec that is no TOML is refused before anything runs; what it asks is `replay`'s to check.
+    fn spec(&self, name: Option<&str>) -> Result<Option<PathBuf>, Error> {
+        let Some(path) = self.existing_file("spec", name)? else {
+            return Ok(None);
+        };
+        let wrong = |problem: String| self.error("spec", format!("{}: {problem}", path.display()));
+        let text = std::fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
+        text.parse::<toml::Table>().map_err(|error| wrong(error.message().replace('\n', " ")))?;
+        Ok(Some(path))
     }
 
     fn duration(&self, place: &str, text: Option<&str>, default: Duration) -> Result<Duration, Error> {

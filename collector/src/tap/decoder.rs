@@ -144,8 +144,10 @@ impl Decoder {
 
     /// Says at once that a connection is lost sight of; how long for is known when it ends.
     fn lose_sight(&mut self, connection: i64, at_ns: i64, reason: String) {
-        self.source.gap(at_ns, at_ns, 1, &reason);
-        self.blind.entry(connection).or_insert((at_ns, reason));
+        if !self.blind.contains_key(&connection) {
+            self.source.gap(at_ns, at_ns, 0, &reason);
+            self.blind.insert(connection, (at_ns, reason));
+        }
     }
 
     fn tell_blind(&mut self, connection: i64, to_ns: i64) {

@@ -60,10 +60,9 @@ impl Rows {
 
     /// Malformed bytes are kept for people to look at; what reads as text may hold a secret like any other.
     fn raw(&self, raw: Vec<u8>) -> Vec<u8> {
-        match String::from_utf8(raw) {
-            Ok(text) => self.redactor.text(&text).into_bytes(),
-            Err(error) => error.into_bytes(),
-        }
+        let text = String::from_utf8_lossy(&raw);
+        let redacted = self.redactor.text(&text);
+        if redacted == text { raw } else { redacted.into_bytes() }
     }
 
     pub(super) fn notice(&self, connection: i64, notice: wire::Notice) -> (i64, ConnectionRow) {
@@ -77,6 +76,7 @@ impl Rows {
         if let Some(fields) = detail.as_object_mut() {
             fields.insert("direction".to_owned(), notice.direction.as_str().into());
         }
+        detail.sort_all_objects();
         let row = ConnectionRow {
             tap: self.tap.clone(),
             connection,

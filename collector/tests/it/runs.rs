@@ -12,13 +12,14 @@ kind = 'process'
 limit = '60s'
 [params]
 answer = 42
+token = 'hunter2'
 [[process]]
 name = 'first'
-command = ['sh', '-c', 'sleep 1000 & echo $! > child; echo $$ > first; echo password=hunter2; wait']
+command = ['sh', '-c', 'sleep 1000 & echo $! > child; echo $$ > first; echo password=hunter2; echo rtmp://h/live/hunter2/in; wait']
 [[process]]
 name = 'second'
 command = ['sh', '-c', 'echo $$ > second; exec sleep 1000']
-env = { NAME = 'hunter2' }
+env = { STREAM_KEY = 'hunter2' }
 ";
 
 #[test]
@@ -27,6 +28,8 @@ fn a_wrapped_command_ends_the_run_and_its_exit_is_data() {
     let output = scene.record(&[
         "--label",
         "reason=test",
+        "--label",
+        "api_token=hunter2",
         "--",
         "sh",
         "-c",
@@ -49,16 +52,17 @@ fn a_wrapped_command_ends_the_run_and_its_exit_is_data() {
 }
 
 fn assert_no_secret(scene: &Scene) {
-    let folder = scene.run_dir().unwrap();
-    for file in std::fs::read_dir(folder).unwrap() {
-        let file = file.unwrap().path();
-        if file.is_file() {
-            let content = std::fs::read(&file).unwrap();
-            assert!(!content.windows(7).any(|window| window == b"hunter2"), "{}", file.display());
-        }
+    use recording::record::{Log, Param, Run};
+    let (folder, recording) = (scene.run_dir().unwrap(), scene.recording());
+    let (logs, params) = (recording.rows::<Log>().unwrap(), recording.rows::<Param>().unwrap());
+    let mut texts = format!("{logs:?} {params:?} {:?}", recording.rows::<Run>().unwrap());
+    for file in ["run.json", "scenario.toml"] {
+        texts += &std::fs::read_to_string(folder.join(file)).unwrap();
     }
-    let logs = scene.recording().rows::<recording::record::Log>().unwrap();
+    assert!(!texts.contains("hunter2"), "{texts}");
     assert!(logs.iter().any(|log| log.row.line.starts_with("password=redacted:")), "{logs:?}");
+    assert!(logs.iter().any(|log| log.row.line.starts_with("rtmp://h/redacted:")), "{logs:?}");
+    assert!(params.iter().any(|param| param.row.name == "token" && param.row.value.starts_with("redacted:")));
 }
 
 #[test]
