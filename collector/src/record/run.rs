@@ -156,7 +156,7 @@ impl Live {
         let Setup { scenario, clock, .. } = &setup;
         let redactor = Arc::new(Redactor::open(scenario.literals.clone())?);
         let run_id = scenario.stream.clone();
-        let (version, problems) = facts::version(&scenario.processes).await;
+        let (version, mut problems) = facts::version(&scenario.processes).await;
         let run_file = RunFile {
             format: recording::FORMAT,
             run_id: run_id.clone(),
@@ -176,7 +176,7 @@ impl Live {
         };
         let folder = Folder::create(&setup.runs, &run_id)?;
         run_file.write(folder.dir())?;
-        copy_texts(scenario, &folder, &redactor)?;
+        problems.extend(copy_texts(scenario, &folder, &redactor)?);
         let intake = Intake::new(*clock);
         let recorder = Recorder::spawn(intake.clone(), folder.journal())?;
         let source = intake.source("run", "run", &[Table::Run, Table::Params, Table::Timeline]);
@@ -400,14 +400,17 @@ fn spec_id(scenario: &Scenario) -> Option<String> {
     Some(table.get("spec")?.get("id")?.as_str()?.to_owned())
 }
 
-fn copy_texts(scenario: &Scenario, folder: &Folder, redactor: &Redactor) -> Result<(), AnyError> {
+/// Copies scenario and spec; says so where a spec is no longer what it was.
+fn copy_texts(scenario: &Scenario, folder: &Folder, redactor: &Redactor) -> Result<Option<String>, AnyError> {
     if let Some((_, text)) = &scenario.file {
         folder.write("scenario.toml", &copies::scenario(text, redactor))?;
     }
-    if let Some(spec) = &scenario.spec {
-        let text =
-            std::fs::read_to_string(spec).map_err(|error| format!("read the spec {}: {error}", spec.display()))?;
-        folder.write("spec.toml", &redactor.text(&text))?;
-    }
-    Ok(())
+    let Some(spec) = &scenario.spec else {
+        return Ok(None);
+    };
+    let text = std::fs::read_to_string(spec).map_err(|error| format!("read the spec {}: {error}", spec.display()))?;
+    let copy = redactor.text(&text);
+    folder.write("spec.toml", &copy)?;
+    let changed = format!("redaction changed the copy of the spec: judge with --spec {}", spec.display());
+    Ok((copy != text).then_some(changed))
 }
