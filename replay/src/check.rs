@@ -51,6 +51,10 @@ fn read_once(specs: &mut BTreeMap<PathBuf, Arc<Spec>>, path: PathBuf) -> Result<
         return Ok(Arc::clone(spec));
     }
     let spec = Arc::new(Spec::read(&path)?);
+    if spec.assertions.is_empty() {
+        let problem = "the spec has no assertion, so nothing could hold: write an `[[assertion]]`".into();
+        return Err(Error::Spec { path, line: 1, problem });
+    }
     specs.insert(path, Arc::clone(&spec));
     Ok(spec)
 }

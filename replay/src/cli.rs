@@ -38,7 +38,7 @@ const EXITS: &str = "Exit codes, the first that applies:
   2  could not run: usage, a bad spec, an unreadable recording
   1  something is broken without another explanation
   4  something is broken, all of it by the environment or the harness: a retry is reasonable
-  3  nothing is broken, but something could not be judged
+  3  nothing is broken, but something could not be judged, or nothing was judged at all
   0  everything that applies held";
 
 /// How an answer is written.
@@ -130,17 +130,24 @@ pub struct Sql {
     pub every: Duration,
 }
 
+/// A moment further away than this may be beyond the clock's end.
+const LONGEST: Duration = Duration::from_secs(86_400);
+
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.trim_end_matches('s').parse().map_err(|_| "not a number of seconds".to_owned())?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string()).and_then(|limit| match limit.is_zero() {
-        true => Err("must be more than 0".to_owned()),
-        false => Ok(limit),
-    })
+    match Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())? {
+        Duration::ZERO => Err("must be more than 0".to_owned()),
+        limit if limit > LONGEST => Err(format!("must be at most {} s, a day", LONGEST.as_secs())),
+        limit => Ok(limit),
+    }
 }
 
 fn every(text: &str) -> Result<Duration, String> {
     match text.strip_suffix("ms") {
-        Some(milliseconds) => milliseconds.parse().map(Duration::from_millis).map_err(|error| error.to_string()),
+        Some(milliseconds) => {
+            let every = milliseconds.parse().map(Duration::from_millis).map_err(|error| error.to_string())?;
+            if every > LONGEST { Err(format!("must be at most {} s, a day", LONGEST.as_secs())) } else { Ok(every) }
+        }
         None => seconds(text),
     }
 }

@@ -8,33 +8,38 @@ use crate::judge::{Attribution, Judgement, Outcome};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// Everything held, or the answer was given.
-    Held = 0,
+    Held,
     /// Something is broken without another explanation.
-    Broken = 1,
+    Broken,
     /// The command could not run: usage, a bad spec, an unreadable recording.
-    CouldNotRun = 2,
+    CouldNotRun,
     /// Nothing is broken, but something could not be judged.
-    Inconclusive = 3,
+    Inconclusive,
+    /// No assertion applies to any of the recordings: nothing was judged.
+    NothingJudged,
     /// Something is broken, all of it by the environment or the harness: a retry is reasonable.
-    Explained = 4,
+    Explained,
 }
 
 impl Exit {
-    /// The exit of a judging command: the first of broken, explained, inconclusive, held that applies.
+    /// The exit of a judging command: the first of broken, explained, inconclusive, held that applies, and
+    /// [`Exit::NothingJudged`] where none does.
     pub fn of<'a>(judgements: impl IntoIterator<Item = &'a Judgement>) -> Exit {
-        let (mut explained, mut inconclusive) = (false, false);
+        let (mut explained, mut inconclusive, mut held) = (false, false, false);
         for judgement in judgements {
             match (judgement.outcome, judgement.attribution) {
                 (Outcome::Broken, Some(Attribution::Environment | Attribution::Harness)) => explained = true,
                 (Outcome::Broken, _) => return Exit::Broken,
                 (Outcome::Inconclusive, _) => inconclusive = true,
-                (Outcome::Held | Outcome::NotApplicable, _) => {}
+                (Outcome::Held, _) => held = true,
+                (Outcome::NotApplicable, _) => {}
             }
         }
-        match (explained, inconclusive) {
-            (true, _) => Exit::Explained,
-            (false, true) => Exit::Inconclusive,
-            (false, false) => Exit::Held,
+        match (explained, inconclusive, held) {
+            (true, _, _) => Exit::Explained,
+            (false, true, _) => Exit::Inconclusive,
+            (false, false, true) => Exit::Held,
+            (false, false, false) => Exit::NothingJudged,
         }
     }
 
@@ -45,13 +50,20 @@ impl Exit {
             Exit::Broken => "broken without another explanation",
             Exit::CouldNotRun => "could not run",
             Exit::Inconclusive => "nothing broken, not everything could be judged",
+            Exit::NothingJudged => "nothing was judged: no assertion applies to these recordings",
             Exit::Explained => "broken, but by the environment or the harness: a retry is reasonable",
         }
     }
 
     /// The number that the process ends with.
     pub fn code(self) -> u8 {
-        self as u8
+        match self {
+            Exit::Held => 0,
+            Exit::Broken => 1,
+            Exit::CouldNotRun => 2,
+            Exit::Inconclusive | Exit::NothingJudged => 3,
+            Exit::Explained => 4,
+        }
     }
 }
 

@@ -33,13 +33,22 @@ use exit::Exit;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    match run(&cli) {
+    match on_large_stack(&cli) {
         Ok(exit) => exit.into(),
         Err(error) => {
             report_error(&error);
             Exit::CouldNotRun.into()
         }
     }
+}
+
+/// Queries are also looked at outside of the engine's threads: there they may nest as deeply.
+fn on_large_stack(cli: &Cli) -> Result<Exit, Error> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(views::STACK_BYTES).spawn_scoped(scope, || run(cli));
+        let ended = thread.map_err(Error::Engine)?.join();
+        ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 fn run(cli: &Cli) -> Result<Exit, Error> {

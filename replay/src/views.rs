@@ -24,7 +24,7 @@ use recording::Table;
 use tokio::sync::OnceCell;
 
 use crate::spec::{Query, Spec};
-pub use engine::{Cut, Engine};
+pub use engine::{Cut, Engine, STACK_BYTES};
 pub use guard::QueryError;
 pub use reads::Reads;
 pub use recorded::{Recorded, RecordedTable};

@@ -285,7 +285,9 @@ fn exits() {
     let broken = |attribution| judgement(Broken, Some(attribution));
     let unsure = || judgement(Inconclusive, None);
     let exit = |judgements: &[Judgement]| Exit::of(judgements);
-    assert_eq!(exit(&[]), Exit::Held);
+    assert_eq!(exit(&[]), Exit::NothingJudged);
+    assert_eq!(exit(&[judgement(Outcome::NotApplicable, None)]), Exit::NothingJudged);
+    assert_eq!((Exit::NothingJudged.code(), Exit::Inconclusive.code()), (3, 3));
     assert_eq!(exit(&[held(), judgement(Outcome::NotApplicable, None)]), Exit::Held);
     assert_eq!(exit(&[held(), unsure()]), Exit::Inconclusive);
     assert_eq!(exit(&[unsure(), broken(Attribution::Environment), broken(Attribution::Harness)]), Exit::Explained);

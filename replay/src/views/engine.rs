@@ -18,8 +18,10 @@ use crate::error::Error;
 /// What all queries on a recording may hold at once.
 const MEMORY_BYTES: usize = 1 << 30;
 /// Plans nest; unoptimised builds of the engine need much stack for each level.
-const STACK_BYTES: usize = 64 << 20;
+pub const STACK_BYTES: usize = 64 << 20;
 const THREADS: usize = 2;
+/// Functions whose result is as large as a number says: the memory limit doesn't count what functions make.
+pub const UNBOUNDED: [&str; 7] = ["repeat", "lpad", "rpad", "array_repeat", "array_resize", "range", "generate_series"];
 
 /// A context that knows our functions and no table, no file system and no table function.
 pub fn context() -> Result<SessionContext, QueryError> {
@@ -38,6 +40,9 @@ pub fn context() -> Result<SessionContext, QueryError> {
     let mut state = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
     state.table_functions().get_or_insert_default().clear();
     let context = SessionContext::new_with_state(state.build());
+    for name in UNBOUNDED {
+        context.deregister_udf(name);
+    }
     crate::functions::register(&context).map_err(QueryError::of)?;
     Ok(context)
 }

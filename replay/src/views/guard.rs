@@ -8,8 +8,16 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SQLOptions;
 use datafusion::sql::parser::{DFParser, Statement};
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use crate::spec::Query;
+
+/// No query may be longer.
+const MOST_BYTES: usize = 64 << 10;
+/// No query may have more keywords and operators: each may nest the rest by one level, and levels cost stack.
+const MOST_OPERATORS: usize = 2000;
 
 /// Why a query has no answer: one line, and where in the SQL.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -62,6 +70,9 @@ impl QueryError {
 /// The first line of the innermost message, without the engine's own prefixes.
 fn plain(error: &DataFusionError) -> String {
     let text = error.find_root().strip_backtrace();
+    if text.contains("RecursionLimitExceeded") {
+        return "it nests too deeply: simplify it".to_owned();
+    }
     let mut text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     for prefix in [
         "Error during planning: ",
@@ -92,6 +103,7 @@ fn without_place(message: &str) -> String {
 
 /// The one query that a text is.
 pub fn only_query(sql: &str) -> Result<Statement, QueryError> {
+    bounded(sql)?;
     let mut statements = DFParser::parse_sql(sql).map_err(QueryError::of)?;
     match (statements.pop_front(), statements.is_empty()) {
         (Some(Statement::Statement(statement)), true) if matches!(*statement, SqlStatement::Query(_)) => {
@@ -102,6 +114,26 @@ pub fn only_query(sql: &str) -> Result<Statement, QueryError> {
         }
         (Some(_), false) => Err(QueryError::new("only one query is allowed: remove what follows the `;`".into())),
         (None, _) => Err(QueryError::new("the query is empty: write SELECT …".into())),
+    }
+}
+
+/// Refuses what is too large to be parsed and planned on the stack there is. Names and literals don't nest.
+fn bounded(sql: &str) -> Result<(), QueryError> {
+    if sql.len() > MOST_BYTES {
+        return Err(QueryError::new(format!("it is longer than {} KiB: simplify it", MOST_BYTES >> 10)));
+    }
+    // What is no SQL is told better by the parser.
+    let Ok(tokens) = Tokenizer::new(&GenericDialect {}, sql).tokenize() else { return Ok(()) };
+    let nests = |token: &&Token| match token {
+        Token::Word(word) => word.keyword != Keyword::NoKeyword,
+        Token::Whitespace(_) | Token::Comma | Token::Period | Token::Number(..) | Token::SingleQuotedString(_) => false,
+        _ => true,
+    };
+    match tokens.iter().filter(nests).count() {
+        many if many > MOST_OPERATORS => Err(QueryError::new(format!(
+            "it has {many} keywords and operators, at most {MOST_OPERATORS} are allowed: simplify it"
+        ))),
+        _ => Ok(()),
     }
 }
 

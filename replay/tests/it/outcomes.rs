@@ -250,3 +250,15 @@ fn the_recordings_own_spec_is_the_default() {
     let answer = json(folder.path(), &["check", dir.to_str().unwrap()], 0);
     assert_eq!(answer["runs"].as_array().unwrap().len(), 1);
 }
+
+#[test]
+fn nothing_judged_is_not_held() {
+    let folder = tempfile::tempdir().unwrap();
+    good(RUN).seal(&folder.path().join("runs"));
+    let assertion = SPEC.split("[[assertion]]").find(|part| part.contains("T-5")).unwrap();
+    let assertion = assertion.split("[[fault]]").next().unwrap();
+    std::fs::write(folder.path().join("spec.toml"), format!("[spec]\nid = \"t\"\n[[assertion]]{assertion}")).unwrap();
+    let output = replay(folder.path(), &["check", "latest", "--spec", "spec.toml"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stdout(&output).contains("exit 3, nothing was judged: no assertion applies"), "{}", stdout(&output));
+}

@@ -43,6 +43,7 @@ const OBSERVE: &str = "observe = \"SELECT name AS subject, value AS observed FRO
 fn specs_that_say_what_they_cannot() {
     spec_refused("[spec\nid = 1", &["s.toml:1: not TOML"]);
     spec_refused("", &["s.toml:1: the spec has no `spec`"]);
+    spec_refused("[spec]\nid = \"t\"\n", &["s.toml:1: the spec has no assertion", "write an `[[assertion]]`"]);
     spec_refused("[spec]\nid = 3\n", &["s.toml:2: `id` in [spec] must be a text, not integer"]);
     spec_refused(
         "[spec]\nid = \"t\"\n[asertion]\n",
@@ -200,6 +201,60 @@ fn queries_that_want_too_much_are_ended() {
     let endless =
         "WITH RECURSIVE n AS (SELECT CAST(1 AS DOUBLE) AS i UNION ALL SELECT i + 1 FROM n) SELECT sum(i) FROM n";
     refused(folder.path(), &["sql", "latest", endless, "--time-limit", "1"], &["longer than 1 s", "--time-limit"]);
+}
+
+/// The memory limit doesn't count what functions make, and the stack nothing.
+#[test]
+fn queries_too_large_to_be_planned_are_not_let_in() {
+    let folder = folder();
+    let sql = |query: &str, says: &[&str]| refused(folder.path(), &["sql", "latest", query], says);
+    sql(&format!("SELECT 1{}", "+1".repeat(30_000)), &["30001 keywords and operators", "at most 2000"]);
+    sql(&format!("SELECT '{}'", "x".repeat(65_536)), &["longer than 64 KiB"]);
+    sql(&format!("SELECT {}1{}", "(".repeat(900), ")".repeat(900)), &["nests too deeply: simplify it"]);
+    for call in [
+        "repeat('a', 300000000)",
+        "lpad('a', 900000000)",
+        "rpad('a', 900000000)",
+        "array_repeat(1, 300000000)",
+        "list_repeat(1, 300000000)",
+        "array_resize([1], 300000000, 1)",
+        "range(1, 300000000)",
+        "generate_series(1, 300000000)",
+    ] {
+        sql(&format!("SELECT {call}"), &["Invalid function"]);
+    }
+    let long = format!("SELECT 1{} AS x", "+1".repeat(30_000));
+    let with_view = format!(
+        "[spec]\nid = \"t\"\n[views]\nv = \"{long}\"\n[[assertion]]\nid = \"A\"\nsays = \"a\"\nbound = \"= 1\"\nobserve = \"SELECT * FROM v\"\n"
+    );
+    spec_refused(&with_view, &["s.toml:4: [views] v: it has 30002 keywords"]);
+    spec_refused(
+        &assertion(&format!("bound = \"= 1\"\nobserve = \"{long}\"\n")),
+        &["s.toml:7: [[assertion]] A: it has 30002"],
+    );
+}
+
+#[test]
+fn the_largest_queries_let_in_are_answered() {
+    let folder = folder();
+    for query in [
+        format!("SELECT 1{}", "+1".repeat(1_990)),
+        format!("SELECT 1{}", "::int".repeat(990)),
+        format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(150)),
+        format!("SELECT count(*) FROM samples WHERE name IN ('up'{})", ", 'up'".repeat(5_000)),
+    ] {
+        let output = replay(folder.path(), &["sql", "latest", &query]);
+        assert_eq!(output.status.code(), Some(0), "{}: {}", &query[..40], stderr(&output));
+    }
+}
+
+#[test]
+fn time_limits_that_no_clock_knows() {
+    let folder = folder();
+    for limit in ["1e19", "86401", "0", "-1", "NaN"] {
+        let output = replay(folder.path(), &["sql", "latest", "SELECT 1", &format!("--time-limit={limit}")]);
+        assert_eq!(output.status.code(), Some(2), "{limit}: {}", stderr(&output));
+    }
 }
 
 #[test]
