@@ -3,6 +3,7 @@
 
 mod answers;
 mod build;
+mod names;
 mod outcomes;
 mod refusals;
 mod speed;

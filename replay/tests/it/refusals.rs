@@ -77,6 +77,12 @@ fn specs_that_say_what_they_cannot() {
         &["s.toml:4: the view `packets` has the name of a recorded table"],
     );
     spec_refused(
+        "[spec]\nid = \"t\"\n[views]\nnames = \"SELECT 1\"\n",
+        &["s.toml:4: the view `names` has the name of what [names] says"],
+    );
+    spec_refused("[spec]\nid = \"t\"\n[names]\nengine = 3\n", &["s.toml:4: `engine` in [names] must be a text"]);
+    spec_refused("[spec]\nid = \"t\"\n[names]\nengine = \" \"\n", &["s.toml:4: `engine` in [names] is empty"]);
+    spec_refused(
         "[spec]\nid = \"t\"\n[[fault]]\nattribution = \"enviroment\"\nsays = \"s\"\nobserve = \"SELECT 1\"\n",
         &["s.toml:4", "did you mean `environment`?"],
     );
