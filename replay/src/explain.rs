@@ -16,7 +16,8 @@ use crate::report;
 use crate::spec::{Applies, Assertion, Query, Runs, Spec, View, near};
 use crate::views::{Answer, Engine, Recorded, Views};
 
-struct Explained<'s> {
+/// What stands behind an assertion.
+pub struct Explained<'s> {
     assertion: &'s Assertion,
     needs: Vec<String>,
     views: Vec<View>,
@@ -31,10 +32,7 @@ pub fn explain(cli: &Cli, path: &Path, id: Option<&str>) -> Result<Exit, Error> 
     if let Some(id) = id {
         known(&spec, id)?;
     }
-    let engine = Engine::start(cli.time_limit)?;
-    let explained = explain_all(&engine, &spec);
-    engine.abandon();
-    let explained = explained?;
+    let explained = plan(cli, &spec)?;
     let chosen: Vec<&Explained<'_>> =
         explained.iter().filter(|explained| id.is_none_or(|id| explained.assertion.id == id)).collect();
     match (cli.format, id, chosen.first()) {
@@ -57,6 +55,17 @@ fn known(spec: &Spec, id: &str) -> Result<(), Error> {
         true => Ok(()),
         false => Err(Error::Usage(format!("{} has no assertion `{id}`{}", spec.path.display(), near(id, ids())))),
     }
+}
+
+/// What stands behind each assertion. Every query of the spec is planned, and its columns held against the bound.
+///
+/// # Errors
+/// [`Error::Spec`]: one of the queries is bad.
+pub fn plan<'s>(cli: &Cli, spec: &'s Arc<Spec>) -> Result<Vec<Explained<'s>>, Error> {
+    let engine = Engine::start(cli.time_limit)?;
+    let explained = explain_all(&engine, spec);
+    engine.abandon();
+    explained
 }
 
 fn explain_all<'s>(engine: &Engine, spec: &'s Arc<Spec>) -> Result<Vec<Explained<'s>>, Error> {
@@ -135,7 +144,8 @@ fn text(explained: &Explained<'_>) -> String {
     text
 }
 
-fn applies_word(applies: &Applies) -> &str {
+/// A word of `applies`, as a spec writes it.
+pub fn applies_word(applies: &Applies) -> &str {
     match applies {
         Applies::Kind(kind) => kind,
         Applies::Command => "command",

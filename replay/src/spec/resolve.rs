@@ -21,6 +21,10 @@ pub fn requirements(head: &mut Section<'_>) -> Result<Vec<String>, Error> {
             None => ids.push(text.value.clone()),
             Some((first, last)) => ids.extend(id_range(first, last).ok_or_else(wrong)?),
         }
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = ids.iter().find(|id| !seen.insert(id.as_str())) {
+            return Err(head.wrong(text.at, format!("the requirement `{twice}` is named twice")));
+        }
     }
     Ok(ids)
 }

@@ -3,6 +3,7 @@
 
 mod answers;
 mod build;
+mod coverage;
 mod names;
 mod outcomes;
 mod refusals;

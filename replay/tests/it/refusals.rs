@@ -86,6 +86,10 @@ fn specs_that_say_what_they_cannot() {
         "[spec]\nid = \"t\"\n[[fault]]\nattribution = \"enviroment\"\nsays = \"s\"\nobserve = \"SELECT 1\"\n",
         &["s.toml:4", "did you mean `environment`?"],
     );
+    spec_refused(
+        "[spec]\nid = \"t\"\nrequirements = [\"A-1..A-3\", \"A-2\"]\n",
+        &["s.toml:3: the requirement `A-2` is named twice"],
+    );
     spec_refused("[spec]\nid = \"t\"\nrequirements = [\"FR-5..FR-1\"]\n", &["s.toml:3: `FR-5..FR-1` is no id"]);
 }
 
