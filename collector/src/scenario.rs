@@ -1,9 +1,10 @@
 //! A scenario: what is run and what is watched. `SCENARIO.md` beside this crate is the law.
 //!
-//! A file is parsed as it was written ([`written`]), then resolved into a [`Scenario`] that can't be wrong: names are
+//! A file is parsed as it was written ([`written`]), with what it extends beneath it (`extends`), then resolved into a [`Scenario`] that can't be wrong: names are
 //! unique, addresses parse, paths exist, `${stream}` is filled in. That happens before anything is started.
 
 mod duration;
+mod extends;
 mod resolve;
 pub mod written;
 
@@ -24,7 +25,7 @@ pub struct Scenario {
     pub name: String,
     /// `process`, `attach` or `tap`.
     pub kind: Kind,
-    /// The file that it was read from, with its text.
+    /// The file that it was read from, with a text that says all of it, what it extends included.
     pub file: Option<(PathBuf, String)>,
     /// The spec that judges its recordings.
     pub spec: Option<PathBuf>,
@@ -174,10 +175,9 @@ impl Scenario {
     /// # Errors
     /// [`Error`]: one line that says where and what to do.
     pub fn read(path: &Path, stream: impl FnOnce(&str) -> String) -> Result<Scenario, Error> {
-        let text = std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        let written = written::parse(path, &text)?;
-        let stream = stream(&written.name);
-        resolve::resolve(path, text, written, &stream)
+        let extends::Source { file, text } = extends::read(path)?;
+        let stream = stream(&file.name);
+        resolve::resolve(path, text, file, &stream)
     }
 
     /// A scenario of one tap and nothing else.
@@ -205,6 +205,10 @@ impl Scenario {
             literals: Vec::new(),
         }
     }
+}
+
+fn read_text(path: &Path) -> Result<String, Error> {
+    std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })
 }
 
 #[cfg(test)]

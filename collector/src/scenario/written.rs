@@ -12,6 +12,8 @@ use super::Error;
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "SCENARIO.md says what each key means")]
 pub struct File {
+    /// Gone once the files are merged.
+    pub extends: Option<String>,
     pub name: String,
     pub kind: String,
     pub spec: Option<String>,
@@ -115,13 +117,17 @@ pub struct Inject {
 /// [`Error::Syntax`] with line, column and, where a key is unknown, the one that was probably meant.
 pub fn parse(path: &Path, text: &str) -> Result<File, Error> {
     toml::from_str(text).map_err(|error: toml::de::Error| {
-        let at = error.span().map_or(0, |span| span.start).min(text.len());
-        let before = &text[..at];
-        let line = before.matches('\n').count() + 1;
-        let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-        let problem = with_suggestion(error.message());
-        Error::Syntax { path: path.to_owned(), line, column, problem }
+        let at = error.span().map_or(0, |span| span.start);
+        syntax(path, text, at, error.message())
     })
+}
+
+/// What the parser says about a place of a text, in bytes from its beginning.
+pub(super) fn syntax(path: &Path, text: &str, at: usize, message: &str) -> Error {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    Error::Syntax { path: path.to_owned(), line, column, problem: with_suggestion(message) }
 }
 
 /// Adds "did you mean" to serde's "unknown field `x`, expected one of `a`, `b`".
