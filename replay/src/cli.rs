@@ -32,11 +32,12 @@ const EXAMPLES: &str = "Examples:
   replay info latest                      what was recorded, by whom, and what it cost
   replay show latest packets#118          one row, as evidence names it
   replay sql latest \"SELECT event, count(*) FROM packets GROUP BY event\"
-  replay explain my.toml FR-016           the query behind an assertion, and what it needs";
+  replay explain my.toml FR-016           the query behind an assertion, and what it needs
+  replay coverage my.toml                 which requirement is checked by what, and where nothing is";
 
 const EXITS: &str = "Exit codes, the first that applies:
   2  could not run: usage, a bad spec, an unreadable recording
-  1  something is broken without another explanation
+  1  something is broken without another explanation; coverage: nothing checks a requirement
   4  something is broken, all of it by the environment or the harness: a retry is reasonable
   3  nothing is broken, but something could not be judged, or nothing was judged at all
   0  everything that applies held";
@@ -97,6 +98,12 @@ pub enum Command {
         spec: PathBuf,
         /// The assertion; all of them, in one line each, where not given.
         id: Option<String>,
+    },
+    /// Say requirement by requirement what checks it; a requirement that nothing checks is exit 1.
+    #[command(after_help = "Examples:\n  replay coverage spec.toml\n  replay coverage spec.toml --format json")]
+    Coverage {
+        /// The spec.
+        spec: PathBuf,
     },
     /// Ask a recording, or all in a folder (their tables then begin with `run_id`).
     #[command(

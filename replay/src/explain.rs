@@ -13,13 +13,14 @@ use crate::exit::Exit;
 use crate::judge::Need;
 use crate::measure;
 use crate::report;
-use crate::spec::{Applies, Assertion, Query, Spec, near};
+use crate::spec::{Applies, Assertion, Query, Runs, Spec, View, near};
 use crate::views::{Answer, Engine, Recorded, Views};
 
-struct Explained<'s> {
+/// What stands behind an assertion.
+pub struct Explained<'s> {
     assertion: &'s Assertion,
     needs: Vec<String>,
-    views: Vec<(&'s str, &'s str)>,
+    views: Vec<View>,
 }
 
 /// Prints one assertion, or all in one line each. All queries of the spec are planned, so that a bad one is found.
@@ -31,10 +32,7 @@ pub fn explain(cli: &Cli, path: &Path, id: Option<&str>) -> Result<Exit, Error> 
     if let Some(id) = id {
         known(&spec, id)?;
     }
-    let engine = Engine::start(cli.time_limit)?;
-    let explained = explain_all(&engine, &spec);
-    engine.abandon();
-    let explained = explained?;
+    let explained = plan(cli, &spec)?;
     let chosen: Vec<&Explained<'_>> =
         explained.iter().filter(|explained| id.is_none_or(|id| explained.assertion.id == id)).collect();
     match (cli.format, id, chosen.first()) {
@@ -59,10 +57,22 @@ fn known(spec: &Spec, id: &str) -> Result<(), Error> {
     }
 }
 
+/// What stands behind each assertion. Every query of the spec is planned, and its columns held against the bound.
+///
+/// # Errors
+/// [`Error::Spec`]: one of the queries is bad.
+pub fn plan<'s>(cli: &Cli, spec: &'s Arc<Spec>) -> Result<Vec<Explained<'s>>, Error> {
+    let engine = Engine::start(cli.time_limit)?;
+    let explained = explain_all(&engine, spec);
+    engine.abandon();
+    explained
+}
+
 fn explain_all<'s>(engine: &Engine, spec: &'s Arc<Spec>) -> Result<Vec<Explained<'s>>, Error> {
     let views = Arc::new(Views::new(Recorded::Nothing, Some(spec)).map_err(Error::of_query)?);
+    let all: Vec<View> = [spec.names.view(Runs::One)].into_iter().chain(spec.views.iter().cloned()).collect();
     let queries: Vec<&Query> =
-        spec.views.iter().map(|view| &view.query).chain(spec.faults.iter().map(|fault| &fault.query)).collect();
+        all.iter().map(|view| &view.query).chain(spec.faults.iter().map(|fault| &fault.query)).collect();
     let of_assertions: Vec<&Query> = spec.assertions.iter().map(|assertion| &assertion.query).collect();
     ask(engine, &views, &queries)?;
     let answers = ask(engine, &views, &of_assertions)?;
@@ -74,12 +84,7 @@ fn explain_all<'s>(engine: &Engine, spec: &'s Arc<Spec>) -> Result<Vec<Explained
         explained.push(Explained {
             assertion,
             needs: needs_of(assertion, &answer.reads).iter().map(in_words).collect(),
-            views: spec
-                .views
-                .iter()
-                .filter(|view| behind.contains(&view.name))
-                .map(|view| (view.name.as_str(), view.query.sql.as_str()))
-                .collect(),
+            views: all.iter().filter(|view| behind.contains(&view.name)).cloned().collect(),
         });
     }
     Ok(explained)
@@ -132,14 +137,15 @@ fn text(explained: &Explained<'_>) -> String {
     if assertion.over_history {
         let _ = writeln!(text, "over      history: a set of runs is judged, not one");
     }
-    for (name, sql) in views {
-        let _ = writeln!(text, "\n-- view {name}\n{}", sql.trim());
+    for View { name, query } in views {
+        let _ = writeln!(text, "\n-- view {name}\n{}", query.sql.trim());
     }
     let _ = writeln!(text, "\n-- observe\n{}", assertion.query.sql.trim());
     text
 }
 
-fn applies_word(applies: &Applies) -> &str {
+/// A word of `applies`, as a spec writes it.
+pub fn applies_word(applies: &Applies) -> &str {
     match applies {
         Applies::Kind(kind) => kind,
         Applies::Command => "command",
@@ -189,7 +195,7 @@ fn json(explained: &Explained<'_>) -> serde_json::Value {
         "applies": assertion.applies.as_ref().map(|applies| applies.iter().map(applies_word).collect::<Vec<_>>()),
         "covers": assertion.covers,
         "over": assertion.over_history.then_some("history"),
-        "views": explained.views.iter().map(|(name, sql)| (name.to_string(), json!(sql))).collect::<serde_json::Map<_, _>>(),
+        "views": explained.views.iter().map(|view| (view.name.clone(), json!(view.query.sql))).collect::<serde_json::Map<_, _>>(),
         "observe": assertion.query.sql,
     })
 }

@@ -7,6 +7,7 @@
 mod bound;
 mod check;
 mod cli;
+mod coverage;
 mod error;
 mod exit;
 mod explain;
@@ -58,6 +59,7 @@ fn run(cli: &Cli) -> Result<Exit, Error> {
         Command::Show { run, what, sha, output } => show::show(cli, run, what, sha.as_deref(), output.as_deref()),
         Command::Check { runs, spec } => check::check(cli, runs, spec.as_deref()),
         Command::Explain { spec, id } => explain::explain(cli, spec, id.as_deref()),
+        Command::Coverage { spec } => coverage::coverage(cli, spec),
         Command::Sql(sql) => sql::sql(cli, sql),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -3,6 +3,7 @@
 //! What is not checked here is the SQL: a query is only known to be good when it is planned against the tables.
 
 mod document;
+mod names;
 mod near;
 mod resolve;
 
@@ -13,12 +14,14 @@ use crate::bound::Bound;
 use crate::error::Error;
 use crate::judge::Attribution;
 use document::Document;
+pub use names::{Names, Runs};
 pub use near::near;
 
 /// The keys of each section, as SPEC.md lists them.
-pub const KEYS: [(&str, &[&str]); 7] = [
-    ("", &["spec", "expects", "views", "assertion", "fault", "unassertable"]),
+pub const KEYS: [(&str, &[&str]); 8] = [
+    ("", &["spec", "names", "expects", "views", "assertion", "fault", "unassertable"]),
     ("[spec]", &["id", "requirements"]),
+    ("[names]", &[]),
     ("[expects]", &["samples", "events"]),
     ("[views]", &[]),
     (
@@ -38,6 +41,8 @@ pub struct Spec {
     pub id: String,
     /// The ids that the spec answers for, ranges written out.
     pub requirements: Vec<String>,
+    /// What the specification calls things that a run may replace.
+    pub names: Names,
     /// Names that the views read, for drift.
     pub expects: Expects,
     /// The system's own words, in SQL, in the order of the file.
@@ -60,7 +65,7 @@ pub struct Expects {
 }
 
 /// One of `[views]`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct View {
     /// Its name in other queries.
     pub name: String,
@@ -75,24 +80,36 @@ pub struct Query {
     pub sql: String,
     /// Whose query it is, as in "[[assertion]] FR-016".
     pub owner: String,
-    line: usize,
-    column: usize,
+    place: Place,
     path: PathBuf,
+}
+
+/// Where a query's text is in the spec, from 1.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// It begins there, letter by letter.
+    Typed { line: usize, column: usize },
+    /// It was made of what stands there: its own lines and columns are not the spec's.
+    Made { line: usize },
 }
 
 impl Query {
     /// A query of the spec that can't be answered: the error with file and line. `at` is the place within the SQL,
     /// from 1.
     pub fn error(&self, at: Option<(usize, usize)>, problem: &str) -> Error {
-        let (line, column) = at.unwrap_or((1, 1));
-        let column = if line == 1 { column + self.column - 1 } else { column };
-        let place = if at.is_some() { format!(" (column {column})") } else { String::new() };
-        Error::Spec {
-            path: self.path.clone(),
-            line: self.line + line - 1,
-            problem: format!("{}: {problem}{place}", self.owner),
-        }
+        let (line, column) = match (self.place, at) {
+            (Place::Made { line } | Place::Typed { line, .. }, None) | (Place::Made { line }, Some(_)) => (line, None),
+            (Place::Typed { line, column }, Some((1, within))) => (line, Some(column + within - 1)),
+            (Place::Typed { line, .. }, Some((below, within))) => (line + below - 1, Some(within)),
+        };
+        let column = column.map_or_else(String::new, |column| format!(" (column {column})"));
+        Error::Spec { path: self.path.clone(), line, problem: format!("{}: {problem}{column}", self.owner) }
     }
+}
+
+/// A text as a literal of SQL.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }
 
 /// One of `[[assertion]]`: a query that yields observations, and the bound that each must satisfy.
@@ -171,6 +188,7 @@ impl Spec {
             path: path.to_owned(),
             id: head.required_text("id")?.value,
             requirements: resolve::requirements(&mut head)?,
+            names: resolve::names(&mut root)?,
             expects: resolve::expects(root.table("expects")?)?,
             views: resolve::views(root.table("views")?)?,
             assertions: Vec::new(),

@@ -23,7 +23,7 @@ use futures_util::future::BoxFuture;
 use recording::Table;
 use tokio::sync::OnceCell;
 
-use crate::spec::{Query, Spec};
+use crate::spec::{Query, Runs, Spec};
 pub use engine::{Cut, Engine, STACK_BYTES};
 pub use guard::QueryError;
 pub use reads::Reads;
@@ -57,12 +57,14 @@ impl Views {
     /// # Errors
     /// [`QueryError`] where the functions can't be registered.
     pub fn new(recorded: Recorded, spec: Option<&Spec>) -> Result<Views, QueryError> {
-        let views = spec.map(|spec| spec.views.as_slice()).unwrap_or_default();
+        let runs = if matches!(recorded, Recorded::Runs(_)) { Runs::Several } else { Runs::One };
+        let names = spec.map(|spec| spec.names.view(runs));
+        let views = names.iter().chain(spec.into_iter().flat_map(|spec| &spec.views));
         Ok(Views {
             context: engine::context()?,
             recorded,
             tables: Table::ALL.into_iter().map(|table| (table.name(), OnceCell::new())).collect(),
-            views: views.iter().map(|view| (view.name.clone(), (view.query.clone(), OnceCell::new()))).collect(),
+            views: views.map(|view| (view.name.clone(), (view.query.clone(), OnceCell::new()))).collect(),
         })
     }
 

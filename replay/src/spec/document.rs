@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{KEYS, Query, near};
+use super::{KEYS, Place, Query, near};
 use crate::error::Error;
 
 /// A spec's text and where it was read.
@@ -164,7 +164,12 @@ impl<'t> Section<'t> {
     pub fn required_query(&mut self, key: &str, owner: String) -> Result<Query, Error> {
         let text = self.required_text(key)?;
         let (line, column) = self.document.content(text.at);
-        Ok(Query { sql: text.value, owner, line, column, path: self.document.path.clone() })
+        Ok(Query { sql: text.value, owner, place: Place::Typed { line, column }, path: self.document.path.clone() })
+    }
+
+    /// SQL that was made of what stands at a byte of the document.
+    pub fn query(&self, at: usize, sql: String, owner: String) -> Query {
+        Query { sql, owner, place: Place::Made { line: self.document.line(at) }, path: self.document.path.clone() }
     }
 
     /// The table under a key, where it is there.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::document::{Section, Text};
-use super::{Applies, Assertion, Expects, Fault, View, near};
+use super::{Applies, Assertion, Expects, Fault, Names, View, names, near};
 use crate::error::Error;
 use crate::judge::Attribution;
 
@@ -20,6 +20,10 @@ pub fn requirements(head: &mut Section<'_>) -> Result<Vec<String>, Error> {
             None if text.value.trim().is_empty() => return Err(wrong()),
             None => ids.push(text.value.clone()),
             Some((first, last)) => ids.extend(id_range(first, last).ok_or_else(wrong)?),
+        }
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = ids.iter().find(|id| !seen.insert(id.as_str())) {
+            return Err(head.wrong(text.at, format!("the requirement `{twice}` is named twice")));
         }
     }
     Ok(ids)
@@ -39,6 +43,12 @@ fn id_range(first: &str, last: &str) -> Option<Vec<String>> {
     Some((from..=to).map(|number| format!("{stem}{number:0width$}")).collect())
 }
 
+pub fn names(root: &mut Section<'_>) -> Result<Names, Error> {
+    let section = root.table("names")?;
+    let at = section.as_ref().map_or_else(|| root.at(), Section::at);
+    Names::resolve(section, root.query(at, String::new(), "[names]".to_owned()))
+}
+
 pub fn expects(section: Option<Section<'_>>) -> Result<Expects, Error> {
     let Some(mut section) = section else { return Ok(Expects::default()) };
     let mut names = |key| -> Result<Vec<String>, Error> {
@@ -55,6 +65,9 @@ pub fn views(section: Option<Section<'_>>) -> Result<Vec<View>, Error> {
             return Err(
                 section.wrong(at, format!("the view `{name}` has the name of a recorded table: choose another"))
             );
+        }
+        if name == names::RELATION {
+            return Err(section.wrong(at, "the view `names` has the name of what [names] says: choose another".into()));
         }
         let plain = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '_';
         if !name.chars().all(plain) || name.starts_with(|character: char| character.is_ascii_digit()) {

@@ -3,6 +3,8 @@
 
 mod answers;
 mod build;
+mod coverage;
+mod names;
 mod outcomes;
 mod refusals;
 mod speed;

@@ -77,8 +77,18 @@ fn specs_that_say_what_they_cannot() {
         &["s.toml:4: the view `packets` has the name of a recorded table"],
     );
     spec_refused(
+        "[spec]\nid = \"t\"\n[views]\nnames = \"SELECT 1\"\n",
+        &["s.toml:4: the view `names` has the name of what [names] says"],
+    );
+    spec_refused("[spec]\nid = \"t\"\n[names]\nengine = 3\n", &["s.toml:4: `engine` in [names] must be a text"]);
+    spec_refused("[spec]\nid = \"t\"\n[names]\nengine = \" \"\n", &["s.toml:4: `engine` in [names] is empty"]);
+    spec_refused(
         "[spec]\nid = \"t\"\n[[fault]]\nattribution = \"enviroment\"\nsays = \"s\"\nobserve = \"SELECT 1\"\n",
         &["s.toml:4", "did you mean `environment`?"],
+    );
+    spec_refused(
+        "[spec]\nid = \"t\"\nrequirements = [\"A-1..A-3\", \"A-2\"]\n",
+        &["s.toml:3: the requirement `A-2` is named twice"],
     );
     spec_refused("[spec]\nid = \"t\"\nrequirements = [\"FR-5..FR-1\"]\n", &["s.toml:3: `FR-5..FR-1` is no id"]);
 }
