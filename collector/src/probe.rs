@@ -1,6 +1,7 @@
 //! Asks ffprobe what a medium is: a file, or a live stream.
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,6 +82,8 @@ pub(crate) async fn tool_version(tool: &'static str) -> Result<String, ToolError
 pub struct Prober {
     target: String,
     url: String,
+    /// Where a file is that is recorded by its name alone.
+    folder: Option<PathBuf>,
     every: Duration,
     redactor: Arc<Redactor>,
     source: Source,
@@ -90,7 +93,15 @@ impl Prober {
     /// A prober that is not yet running; `url` is a URL or the path of a file.
     pub fn new(target: &str, url: &str, every: Duration, redactor: Arc<Redactor>, intake: &Intake) -> Prober {
         let source = intake.source(&format!("probe:{target}"), "probe", &[Table::Probes]);
-        Prober { target: target.to_owned(), url: url.to_owned(), every, redactor, source }
+        Prober { target: target.to_owned(), url: url.to_owned(), folder: None, every, redactor, source }
+    }
+
+    /// A prober of one file, for [`Prober::once`]. Recorded is the file's name: where it lies is the machine's affair.
+    pub fn of_file(target: &str, file: &Path, redactor: Arc<Redactor>, intake: &Intake) -> Prober {
+        let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let prober = Prober::new(target, &name, Duration::MAX, redactor, intake);
+        Prober { folder: Some(folder.unwrap_or(Path::new(".")).to_owned()), ..prober }
     }
 
     /// Probes at once and then at every interval, until the token is cancelled.
@@ -106,7 +117,7 @@ impl Prober {
     pub async fn once(&self) {
         let clock = self.source.clock();
         let asked_ns = clock.now_ns();
-        let found = run(&self.url).await;
+        let found = self.ask().await;
         let at_ns = clock.now_ns();
         let mut row = match found {
             Ok(json) => self.row(json),
@@ -128,10 +139,18 @@ impl Prober {
         self.source.end();
     }
 
+    async fn ask(&self) -> Result<Value, String> {
+        match &self.folder {
+            // With the dot in front, no name is an option or a protocol.
+            Some(folder) => run(&format!("./{}", self.url), folder).await,
+            None => run(&self.url, Path::new(".")).await,
+        }
+    }
+
     fn row(&self, mut json: Value) -> record::Probe {
         let row = describe(&json);
         if let Some(Value::String(name)) = json.pointer_mut("/format/filename") {
-            *name = self.redactor.url(name);
+            *name = self.redactor.url(if self.folder.is_some() { &self.url } else { &*name });
         }
         self.redactor.json(&mut json);
         json.sort_all_objects();
@@ -139,15 +158,15 @@ impl Prober {
     }
 }
 
-/// Runs ffprobe; the error is one line.
-async fn run(url: &str) -> Result<Value, String> {
+/// Runs ffprobe in a folder; the error is one line.
+async fn run(url: &str, folder: &Path) -> Result<Value, String> {
     let mut command = Command::new("ffprobe");
     command.args(["-v", "error", "-show_format", "-show_streams", "-of", "json"]);
     if url.starts_with("rtmp") || url.starts_with("http") {
         // Not `-timeout`, which makes ffmpeg listen on an RTMP URL.
         command.args(["-rw_timeout", SILENCE_US]);
     }
-    command.args(["-i", url]).stdin(Stdio::null()).kill_on_drop(true);
+    command.args(["-i", url]).current_dir(folder).stdin(Stdio::null()).kill_on_drop(true);
     let Output { status, stdout, stderr } = match timeout(LIMIT, command.output()).await {
         Ok(Ok(output)) => output,
         Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => {

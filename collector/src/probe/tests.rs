@@ -52,6 +52,22 @@ async fn a_file_is_described() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_published_is_recorded_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tcp:talk.mp4");
+    make_stream(&folder.path().join("talk.mp4"), 1);
+    std::fs::rename(folder.path().join("talk.mp4"), &file).unwrap();
+    let mut bench = Bench::new();
+    Prober::of_file("stimulus", &file, redactor(), &bench.intake).once().await;
+    Prober::of_file("stimulus", &folder.path().join("gone.mp4"), redactor(), &bench.intake).once().await;
+    let probes = of!(bench.rows(), Probe);
+    assert_eq!((probes[0].url.as_str(), probes[0].ok), ("tcp:talk.mp4", true), "{:?}", probes[0].error);
+    assert!(probes[1].error.as_ref().unwrap().contains("No such file"));
+    let told = format!("{probes:?}");
+    assert!(!told.contains(folder.path().to_str().unwrap()), "{told}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_a_row_with_the_reason() {
     let probe = probe("/nowhere/at-all.mp4").await;
     assert!(!probe.ok && probe.json.is_none());

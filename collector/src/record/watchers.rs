@@ -98,8 +98,7 @@ impl Watchers {
         }
         if let Some(stimulus) = &scenario.stimulus {
             let redactor = Arc::clone(redactor);
-            let path = stimulus.display().to_string();
-            let prober = Prober::new("stimulus", &path, std::time::Duration::MAX, redactor, intake);
+            let prober = Prober::of_file("stimulus", stimulus, redactor, intake);
             let token = self.token.clone();
             self.tracker.spawn(async move {
                 prober.live();
