@@ -69,7 +69,7 @@ fn check_run(engine: &Engine, recording: Recording, spec: &Arc<Spec>) -> Result<
         state: recording.state(),
         end_ns: recording.end_ns(),
         version: recording.run().version.as_ref().map(|version| version.id.clone()),
-        remarks: run_facts.remarks(&recording),
+        remarks: [run_facts.remarks(&recording), facts::replacements(&recording, spec)?].concat(),
         faults: Vec::new(),
         assertions: Vec::new(),
     };

@@ -2,12 +2,13 @@
 
 use recording::Table;
 use recording::reader::Recording;
-use recording::record::{Event, Gap, SourceRow};
+use recording::record::{Event, Gap, Param, SourceRow};
 use recording::run::State;
 
 use super::answers::Answers;
 use crate::error::Error;
 use crate::judge::{self, Facts, Source, SourceState};
+use crate::spec::Spec;
 
 /// A run's own facts.
 pub struct RunFacts {
@@ -64,6 +65,20 @@ impl RunFacts {
         }
         remarks
     }
+}
+
+/// What a run used in place of what the specification names.
+///
+/// # Errors
+/// [`Error::Recording`].
+pub fn replacements(recording: &Recording, spec: &Spec) -> Result<Vec<String>, Error> {
+    let params: Vec<Param> = recording.rows::<Param>()?.into_iter().map(|stamped| stamped.row).collect();
+    let mut replacements = Vec::new();
+    for named in &spec.names.entries {
+        let used = params.iter().filter(|param| param.name == named.name && param.value != named.value);
+        replacements.extend(used.map(|used| format!("{}: {} in place of {}", named.name, used.value, named.value)));
+    }
+    Ok(replacements)
 }
 
 fn source(row: SourceRow, answers: &Answers) -> Source {

@@ -205,6 +205,20 @@ fn a_table_emptied_behind_its_sources_back_is_no_sign() {
 }
 
 #[test]
+fn what_a_run_used_instead_is_said_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let param = |name: &str, value: &str| recording::record::Param { name: name.into(), value: value.into() };
+    let run = good(RUN).row(1, param("voice", "pico\u{1b}[2J")).row(1, param("model", "tiny")).row(1, param("x", "y"));
+    run.seal(&folder.path().join("runs"));
+    let names = "[names]\nvoice = \"Coqui\"\nmodel = \"tiny\"\nother = \"O\"\n[expects]";
+    std::fs::write(folder.path().join("spec.toml"), SPEC.replace("[expects]", names)).unwrap();
+    let answer = json(folder.path(), &["check", "latest", "--spec", "spec.toml"], 0);
+    assert_eq!(answer["runs"][0]["remarks"], json!(["voice: pico\u{1b}[2J in place of Coqui"]));
+    let text = stdout(&replay(folder.path(), &["check", "latest", "--spec", "spec.toml"]));
+    assert!(text.lines().nth(1).is_some_and(|line| line == "  voice: pico[2J in place of Coqui"), "{text}");
+}
+
+#[test]
 fn causes_say_what_they_explain() {
     let event = |source: &str, subject: &str, event: &str| Event {
         source: source.into(),
