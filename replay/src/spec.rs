@@ -6,6 +6,7 @@ mod document;
 mod names;
 mod near;
 mod resolve;
+mod short;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ pub use names::{Names, Runs};
 pub use near::near;
 
 /// The keys of each section, as SPEC.md lists them.
-pub const KEYS: [(&str, &[&str]); 8] = [
+pub const KEYS: [(&str, &[&str]); 17] = [
     ("", &["spec", "names", "expects", "views", "assertion", "fault", "unassertable"]),
     ("[spec]", &["id", "requirements"]),
     ("[names]", &[]),
@@ -26,8 +27,70 @@ pub const KEYS: [(&str, &[&str]); 8] = [
     ("[views]", &[]),
     (
         "[[assertion]]",
-        &["id", "says", "observe", "bound", "unit", "needs", "min_rows", "empty", "applies", "covers", "over"],
+        &[
+            "id",
+            "says",
+            "observe",
+            "bound",
+            "unit",
+            "needs",
+            "min_rows",
+            "empty",
+            "applies",
+            "covers",
+            "over",
+            "count",
+            "each",
+            "responds",
+            "metric",
+            "probe",
+            "media",
+            "language",
+            "provenance",
+            "budget",
+        ],
     ),
+    ("count", &["of", "where", "distinct", "evidence"]),
+    ("each", &["of", "where", "holds", "value", "subject", "from", "until", "evidence", "skip", "why"]),
+    ("responds", &["to", "where", "with", "key", "within", "at", "subject", "from", "evidence", "skip", "why"]),
+    ("metric", &["target", "name", "labels", "take"]),
+    (
+        "probe",
+        &[
+            "target",
+            "format",
+            "video",
+            "audio",
+            "video_streams",
+            "audio_streams",
+            "width",
+            "height",
+            "sample_rate",
+            "channels",
+            "value",
+        ],
+    ),
+    ("media", &["target", "kind", "measure", "codec"]),
+    ("language", &["of", "where", "column", "code", "short", "subject", "from", "until", "evidence", "skip", "why"]),
+    (
+        "provenance",
+        &[
+            "of",
+            "where",
+            "input",
+            "output",
+            "alike",
+            "models",
+            "forbidden",
+            "subject",
+            "from",
+            "until",
+            "evidence",
+            "skip",
+            "why",
+        ],
+    ),
+    ("budget", &["from", "to", "within"]),
     ("[[fault]]", &["attribution", "says", "observe"]),
     ("[[unassertable]]", &["id", "why"]),
 ];
@@ -195,9 +258,10 @@ impl Spec {
             faults: Vec::new(),
             unassertable: Vec::new(),
         };
+        let known: Vec<View> = [spec.names.view(Runs::One)].into_iter().chain(spec.views.iter().cloned()).collect();
         let mut ids = BTreeSet::new();
         for mut section in root.tables("assertion")? {
-            spec.assertions.push(resolve::assertion(&mut section, &mut ids)?);
+            spec.assertions.push(resolve::assertion(&mut section, &mut ids, &known)?);
         }
         for mut section in root.tables("fault")? {
             spec.faults.push(resolve::fault(&mut section)?);

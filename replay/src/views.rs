@@ -25,7 +25,7 @@ use tokio::sync::OnceCell;
 
 use crate::spec::{Query, Runs, Spec};
 pub use engine::{Cut, Engine, STACK_BYTES};
-pub use guard::QueryError;
+pub use guard::{QueryError, bounded};
 pub use reads::Reads;
 pub use recorded::{Recorded, RecordedTable};
 

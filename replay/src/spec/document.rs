@@ -104,6 +104,11 @@ impl<'t> Section<'t> {
         self.entries.iter().map(|(key, at, _)| (key.clone(), *at)).collect()
     }
 
+    /// Whether a key is there and was not taken yet.
+    pub fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|(name, _, _)| name == key)
+    }
+
     fn take(&mut self, key: &str) -> Option<(DeValue<'t>, usize)> {
         let index = self.entries.iter().position(|(name, _, _)| name == key)?;
         let (_, _, value) = self.entries.remove(index);
@@ -158,6 +163,40 @@ impl<'t> Section<'t> {
             Some(number) => Ok(Some((number, at))),
             None => Err(self.mismatch(key, at, "a whole number", &value)),
         }
+    }
+
+    /// A number, where the key is there.
+    pub fn number(&mut self, key: &str) -> Result<Option<f64>, Error> {
+        let Some((value, at)) = self.take(key) else { return Ok(None) };
+        let text = match &value {
+            DeValue::Float(number) => number.as_str().to_owned(),
+            DeValue::Integer(number) if number.radix() == 10 => number.as_str().to_owned(),
+            other => return Err(self.mismatch(key, at, "a number", other)),
+        };
+        match text.parse::<f64>().ok().filter(|number| number.is_finite()) {
+            Some(number) => Ok(Some(number)),
+            None => Err(self.mismatch(key, at, "a finite number", &value)),
+        }
+    }
+
+    /// The texts of a table of texts, by their keys; none where the key is not there.
+    pub fn pairs(&mut self, key: &str) -> Result<Vec<(String, Text)>, Error> {
+        let table = match self.take(key) {
+            None => return Ok(Vec::new()),
+            Some((DeValue::Table(table), _)) => table,
+            Some((other, at)) => return Err(self.mismatch(key, at, "a table of texts", &other)),
+        };
+        let mut pairs = Vec::new();
+        for (name, value) in table {
+            let at = value.span().start;
+            match value.into_inner() {
+                DeValue::String(text) => {
+                    pairs.push((name.into_inner().into_owned(), Text { value: text.into_owned(), at }))
+                }
+                other => return Err(self.mismatch(key, at, "a table of texts", &other)),
+            }
+        }
+        Ok(pairs)
     }
 
     /// SQL that must be there.

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::document::{Section, Text};
-use super::{Applies, Assertion, Expects, Fault, Names, View, names, near};
+use super::short::{self, Asked, FORMS, Lowered};
+use super::{Applies, Assertion, Expects, Fault, Names, Query, View, names, near};
+use crate::bound::Bound;
 use crate::error::Error;
 use crate::judge::Attribution;
 
@@ -90,22 +92,54 @@ pub fn unique_id(section: &mut Section<'_>, ids: &mut BTreeSet<String>) -> Resul
     }
 }
 
-pub fn assertion(section: &mut Section<'_>, ids: &mut BTreeSet<String>) -> Result<Assertion, Error> {
+/// `views` are those that short forms may read.
+pub fn assertion(section: &mut Section<'_>, ids: &mut BTreeSet<String>, views: &[View]) -> Result<Assertion, Error> {
     let id = unique_id(section, ids)?;
-    let bound = section.required_text("bound")?;
+    let written = section.text("bound")?;
+    let parse = |bound: Text| bound.value.parse().map_err(|error| section.wrong(bound.at, format!("{error}")));
+    let bound: Option<Bound> = written.map(parse).transpose()?;
+    let min_rows = min_rows(section)?;
+    let asked = Asked { bound: bound.as_ref(), empty_held: min_rows == Some(0), views };
+    let (query, lowered) = observed(section, &id, &asked)?;
+    let lowered_bound = lowered.as_ref().and_then(|lowered| lowered.bound.clone());
+    let bound = lowered_bound.or(bound).ok_or_else(|| section.missing("bound", "`bound = \"…\"`"))?;
+    let unit = section.text("unit")?.map(|unit| unit.value);
     let texts = |texts: Option<Vec<Text>>| texts.map(|texts| texts.into_iter().map(|text| text.value).collect());
     Ok(Assertion {
-        query: section.required_query("observe", format!("[[assertion]] {id}"))?,
+        query,
         says: section.required_text("says")?.value,
-        bound: bound.value.parse().map_err(|error| section.wrong(bound.at, format!("{error}")))?,
-        unit: section.text("unit")?.map(|unit| unit.value),
+        bound,
+        unit: unit.or_else(|| lowered.as_ref().and_then(|lowered| lowered.unit).map(str::to_owned)),
         needs: needs(section)?,
-        min_rows: min_rows(section)?,
+        min_rows: min_rows.unwrap_or(lowered.map_or(1, |lowered| lowered.min_rows)),
         applies: applies(section)?,
         covers: texts(section.texts("covers")?).unwrap_or_default(),
         over_history: over_history(section)?,
         id,
     })
+}
+
+/// The query under `observe`, or the one that the short form stands for.
+fn observed(section: &mut Section<'_>, id: &str, asked: &Asked<'_>) -> Result<(Query, Option<Lowered>), Error> {
+    let forms: Vec<&str> = FORMS.into_iter().filter(|form| section.has(form)).collect();
+    match (section.has("observe"), forms.as_slice()) {
+        (true, []) => Ok((section.required_query("observe", format!("[[assertion]] {id}"))?, None)),
+        (false, [form]) => {
+            let Some(mut inner) = section.table(form)? else { return Err(section.missing(form, "it as a table")) };
+            let lowered = short::lower(form, &mut inner, asked)?;
+            let query = inner.query(inner.at(), lowered.sql.clone(), format!("[[assertion]] {id}, {form}"));
+            Ok((query, Some(lowered)))
+        }
+        (false, []) => {
+            let what = format!("`observe = \"SELECT …\"` or a short form ({})", FORMS.join(", "));
+            Err(section.missing("observe", &what))
+        }
+        (observe, forms) => {
+            let all: Vec<&str> = observe.then_some("observe").into_iter().chain(forms.iter().copied()).collect();
+            let problem = format!("`{id}` is observed by `{}`: write one of them", all.join("` and `"));
+            Err(section.wrong(section.at(), problem))
+        }
+    }
 }
 
 fn needs(section: &mut Section<'_>) -> Result<Option<Vec<String>>, Error> {
@@ -123,15 +157,16 @@ fn needs(section: &mut Section<'_>) -> Result<Option<Vec<String>>, Error> {
     Ok(Some(needs.into_iter().map(|need| need.value).collect()))
 }
 
-fn min_rows(section: &mut Section<'_>) -> Result<usize, Error> {
+/// 0: no rows are a good sign.
+fn min_rows(section: &mut Section<'_>) -> Result<Option<usize>, Error> {
     let rows = section.integer("min_rows")?;
     let empty = section.text("empty")?;
     match (rows, empty) {
-        (None, None) => Ok(1),
-        (Some((rows, at)), None) => usize::try_from(rows).ok().filter(|rows| *rows > 0).ok_or_else(|| {
+        (None, None) => Ok(None),
+        (Some((rows, at)), None) => usize::try_from(rows).ok().filter(|rows| *rows > 0).map(Some).ok_or_else(|| {
             section.wrong(at, "`min_rows` must be 1 or more; to hold without rows write `empty = \"held\"`".into())
         }),
-        (None, Some(empty)) if empty.value == "held" => Ok(0),
+        (None, Some(empty)) if empty.value == "held" => Ok(Some(0)),
         (None, Some(empty)) => Err(section.wrong(empty.at, "`empty` can only be \"held\"".into())),
         (Some(_), Some(empty)) => {
             Err(section.wrong(empty.at, "`empty` and `min_rows` contradict each other: write one".into()))

@@ -118,7 +118,7 @@ pub fn only_query(sql: &str) -> Result<Statement, QueryError> {
 }
 
 /// Refuses what is too large to be parsed and planned on the stack there is. Names and literals don't nest.
-fn bounded(sql: &str) -> Result<(), QueryError> {
+pub fn bounded(sql: &str) -> Result<(), QueryError> {
     if sql.len() > MOST_BYTES {
         return Err(QueryError::new(format!("it is longer than {} KiB: simplify it", MOST_BYTES >> 10)));
     }

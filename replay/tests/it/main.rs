@@ -7,6 +7,7 @@ mod coverage;
 mod names;
 mod outcomes;
 mod refusals;
+mod short;
 mod speed;
 mod waiting;
 
