@@ -254,11 +254,11 @@ fn metric() {
 fn probe() {
     let codecs = "probe = { target = \"out\", video = \"h264\", audio = \"aac\", sample_rate = 44100 }";
     let assertion = held(codecs);
-    assert_eq!(assertion["observed"], "video h264, audio aac, 44100 Hz");
+    assert_eq!(assertion["observed"], "video h264, audio aac, sample_rate 44100");
     held("probe = { target = \"out\" }");
     held("probe = { target = \"out\", video = \"h264\", value = \"sample_rate\" }\nbound = \"44000..48000\"");
     let other = outcome(good().row(30 * SECOND, probed("vp8")), codecs, "broken");
-    assert_eq!(other["violations"][0]["observed"], "video vp8, audio aac, 44100 Hz");
+    assert_eq!(other["violations"][0]["observed"], "video vp8, audio aac, sample_rate 44100");
     assert_eq!(other["violations"][0]["evidence"], json!(["probes#1"]));
     let unread = watched().row(9 * SECOND, Probe { target: "out".into(), ok: false, ..Probe::default() });
     outcome(unread, codecs, "broken");

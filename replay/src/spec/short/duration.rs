@@ -16,7 +16,7 @@ pub fn parse(text: &str) -> Option<i64> {
     };
     let plain = |character: char| character.is_ascii_digit() || character == '.';
     let ns = digits.chars().all(plain).then(|| digits.parse::<f64>().ok()).flatten()? * scale;
-    (ns >= 1.0 && ns <= LONGEST_NS).then(|| ns.round() as i64)
+    (1.0..=LONGEST_NS).contains(&ns).then(|| ns.round() as i64)
 }
 
 /// The same in seconds, as bounds have it.

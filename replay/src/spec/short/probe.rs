@@ -8,32 +8,25 @@ use crate::spec::document::Section;
 /// A row of `probes` in which there was something to read.
 pub const READABLE: &str = "ok AND coalesce(video_streams, 0) + coalesce(audio_streams, 0) > 0";
 
-/// Keys, the columns that they are held against, and how they are told.
-const TEXTS: [(&str, &str, &str); 3] =
-    [("format", "format", "format "), ("video", "video_codec", "video "), ("audio", "audio_codec", "audio ")];
-const NUMBERS: [(&str, &str); 6] = [
-    ("video_streams", " video streams"),
-    ("audio_streams", " audio streams"),
-    ("width", " wide"),
-    ("height", " high"),
-    ("sample_rate", " Hz"),
-    ("channels", " channels"),
-];
+/// Keys and the columns that they are held against.
+const TEXTS: [(&str, &str); 3] = [("format", "format"), ("video", "video_codec"), ("audio", "audio_codec")];
+const NUMBERS: [&str; 6] = ["video_streams", "audio_streams", "width", "height", "sample_rate", "channels"];
 
 pub fn lower(section: &mut Section<'_>, asked: &Asked<'_>) -> Result<Lowered, Error> {
     asked.not_empty(section, "probe")?;
     let target = section.required_text("target")?.value;
     let (mut found, mut wanted) = (Vec::new(), Vec::new());
-    for (key, column, called) in TEXTS {
+    let shown = |key: &str, column: &str| format!("'{key} ' || coalesce(CAST({column} AS VARCHAR), '?')");
+    for (key, column) in TEXTS {
         if let Some(text) = section.text(key)? {
-            found.push(format!("{} || coalesce({column}, '?')", quoted(called)));
-            wanted.push(format!("{called}{}", text.value));
+            found.push(shown(key, column));
+            wanted.push(format!("{key} {}", text.value));
         }
     }
-    for (column, called) in NUMBERS {
-        if let Some((number, _)) = section.integer(column)? {
-            found.push(format!("coalesce(CAST({column} AS VARCHAR), '?') || {}", quoted(called)));
-            wanted.push(format!("{number}{called}"));
+    for key in NUMBERS {
+        if let Some((number, _)) = section.integer(key)? {
+            found.push(shown(key, key));
+            wanted.push(format!("{key} {number}"));
         }
     }
     let (found, wanted) = match wanted.is_empty() {

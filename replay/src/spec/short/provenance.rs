@@ -24,7 +24,7 @@ pub fn lower(section: &mut Section<'_>, asked: &Asked<'_>) -> Result<Lowered, Er
     let numbered = |(index, model): (usize, &String)| format!(", {model} AS model_{index}");
     let mut columns: String = models.iter().enumerate().map(numbered).collect();
     let mut cases: String = (0..models.len()).map(|index| case_of_model(index, &forbidden)).collect();
-    if let Some((input, output, alike)) = sounds {
+    if let Some(Sounds { input, output, alike }) = sounds {
         columns.push_str(&format!(
             ",\n             {} AS input, {} AS output,\n             similarity({}, {}) AS alike",
             input[0],
@@ -60,13 +60,19 @@ fn case_of_model(index: usize, forbidden: &str) -> String {
     )
 }
 
-/// `input`, `output` and how alike they may be.
-fn sounds(section: &mut Section<'_>) -> Result<Option<(Vec<String>, Vec<String>, f64)>, Error> {
+/// What went in, what came out, and how alike they may be.
+struct Sounds {
+    input: Vec<String>,
+    output: Vec<String>,
+    alike: f64,
+}
+
+fn sounds(section: &mut Section<'_>) -> Result<Option<Sounds>, Error> {
     let (input, output) = (list(section, "input")?, list(section, "output")?);
     let alike = section.number("alike")?.unwrap_or(ALIKE);
     match (input.len(), output.len()) {
         (0, 0) => Ok(None),
-        (1, 1) | (4, 4) => Ok(Some((input, output, alike))),
+        (1, 1) | (4, 4) => Ok(Some(Sounds { input, output, alike })),
         _ => {
             let what = "both alike: bytes, or `[bytes, format, rate, channels]`";
             Err(section.missing(if input.is_empty() { "input" } else { "output" }, what))

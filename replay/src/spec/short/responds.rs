@@ -27,9 +27,6 @@ pub fn lower(section: &mut Section<'_>, asked: &Asked<'_>) -> Result<Lowered, Er
         return Err(section.missing("key", "`key = \"…\"`, what a row and its response have in common"));
     }
     let within = within(section)?;
-    if section.has("until") {
-        return Err(section.missing("until", "`within` alone: it says until when"));
-    }
     let asks = to.described(section)?;
     let at = match section.has("at") {
         true => required(section, "at")?,
