@@ -2,8 +2,9 @@
 
 use super::COMPLETE;
 use super::{Asked, Lowered, ceiling, evidence_of_growing, quoted};
+use crate::bound::Bound;
 use crate::error::Error;
-use crate::spec::document::Section;
+use crate::spec::document::{Section, Text};
 use crate::spec::near;
 
 const TAKES: [&str; 4] = ["max", "min", "last", "increase"];
@@ -17,33 +18,8 @@ pub fn lower(section: &mut Section<'_>, asked: &Asked<'_>) -> Result<Lowered, Er
     let name = section.required_text("name")?.value;
     let labels = section.pairs("labels")?;
     let take = section.required_text("take")?;
-    let value = match take.value.as_str() {
-        "max" => "max(value)",
-        "min" => "min(value)",
-        "last" => "max(CASE WHEN at_ns = last_ns THEN value END)",
-        // A counter that fell had begun anew; one that appears after the first page had been 0 before it.
-        "increase" => {
-            "CASE WHEN max(last_ns) > max(first_ns) THEN sum(CASE WHEN before IS NULL AND at_ns = first_ns THEN 0.0\n                  \
-                WHEN value >= coalesce(before, 0.0) THEN value - coalesce(before, 0.0) ELSE value END) END"
-        }
-        other => {
-            let problem = format!("`take` is one of {}, not `{other}`{}", TAKES.join(", "), near(other, TAKES));
-            return Err(section.wrong(take.at, problem));
-        }
-    };
-    let handle = |seq: &str| format!("'samples#' || CAST({seq} AS VARCHAR)");
-    let evidence = match (take.value.as_str(), ceiling(bound)) {
-        ("max", _) => evidence_of_growing(bound, "max(value)", &handle("first_value(seq ORDER BY value DESC, seq)")),
-        ("increase", _) => evidence_of_growing(bound, &format!("({value})"), &handle("max(seq)")),
-        ("min", Some(most)) => {
-            format!(
-                "CASE WHEN min(value) <= {most:?} OR {COMPLETE} THEN {} END",
-                handle("first_value(seq ORDER BY value ASC, seq)")
-            )
-        }
-        ("min", None) => handle("first_value(seq ORDER BY value ASC, seq)"),
-        _ => format!("CASE WHEN {COMPLETE} THEN {} END", handle("max(CASE WHEN at_ns = last_ns THEN seq END)")),
-    };
+    let value = taken(section, &take)?;
+    let evidence = evidence(bound, &take.value, value);
     let mut conditions = format!("s.target = {target} AND s.name = {}", quoted(&name));
     for (label, value) in &labels {
         conditions.push_str(" AND ");
@@ -65,6 +41,41 @@ pub fn lower(section: &mut Section<'_>, asked: &Asked<'_>) -> Result<Lowered, Er
     Ok(Lowered::new(sql))
 }
 
+/// The aggregate over the samples of one series.
+fn taken(section: &Section<'_>, take: &Text) -> Result<&'static str, Error> {
+    Ok(match take.value.as_str() {
+        "max" => "max(value)",
+        "min" => "min(value)",
+        "last" => "max(CASE WHEN at_ns = last_ns THEN value END)",
+        // A counter that fell had begun anew; one that appears after the first page had been 0 before it.
+        "increase" => {
+            "CASE WHEN max(last_ns) > max(first_ns) THEN sum(CASE WHEN before IS NULL AND at_ns = first_ns THEN 0.0\n                  \
+                WHEN value >= coalesce(before, 0.0) THEN value - coalesce(before, 0.0) ELSE value END) END"
+        }
+        other => {
+            let problem = format!("`take` is one of {}, not `{other}`{}", TAKES.join(", "), near(other, TAKES));
+            return Err(section.wrong(take.at, problem));
+        }
+    })
+}
+
+/// The sample that shows the value, where the rest of a run that was cut off could not have mended it.
+fn evidence(bound: &Bound, take: &str, value: &str) -> String {
+    let handle = |seq: &str| format!("'samples#' || CAST({seq} AS VARCHAR)");
+    match (take, ceiling(bound)) {
+        ("max", _) => evidence_of_growing(bound, "max(value)", &handle("first_value(seq ORDER BY value DESC, seq)")),
+        ("increase", _) => evidence_of_growing(bound, &format!("({value})"), &handle("max(seq)")),
+        ("min", Some(most)) => {
+            format!(
+                "CASE WHEN min(value) <= {most:?} OR {COMPLETE} THEN {} END",
+                handle("first_value(seq ORDER BY value ASC, seq)")
+            )
+        }
+        ("min", None) => handle("first_value(seq ORDER BY value ASC, seq)"),
+        _ => format!("CASE WHEN {COMPLETE} THEN {} END", handle("max(CASE WHEN at_ns = last_ns THEN seq END)")),
+    }
+}
+
 /// The label has the value; or the run's own stream is in it.
 fn labelled(label: &str, value: &str) -> String {
     let found = format!("json_get_str(s.labels, {})", quoted(label));
@@ -75,7 +86,7 @@ fn labelled(label: &str, value: &str) -> String {
 }
 
 /// As a metrics page would write what was looked for.
-fn called(name: &str, labels: &[(String, crate::spec::document::Text)]) -> String {
+fn called(name: &str, labels: &[(String, Text)]) -> String {
     let labels: Vec<String> = labels.iter().map(|(label, value)| format!("{label}=\"{}\"", value.value)).collect();
     if labels.is_empty() { name.to_owned() } else { format!("{name}{{{}}}", labels.join(",")) }
 }

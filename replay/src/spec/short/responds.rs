@@ -22,10 +22,7 @@ pub fn lower(section: &mut Section<'_>, asked: &Asked<'_>) -> Result<Lowered, Er
         let problem = "`to` and `with` are the same rows: each would respond to itself";
         return Err(section.wrong(section.at(), problem.into()));
     }
-    let key = list(section, "key")?;
-    if key.is_empty() {
-        return Err(section.missing("key", "`key = \"…\"`, what a row and its response have in common"));
-    }
+    let (keys, same) = keys(section)?;
     let within = within(section)?;
     let asks = to.described(section)?;
     let at = match section.has("at") {
@@ -35,9 +32,6 @@ pub fn lower(section: &mut Section<'_>, asked: &Asked<'_>) -> Result<Lowered, Er
         })?,
     };
     let answered = with.evidence().unwrap_or_else(|| "CAST(NULL AS VARCHAR)".to_owned());
-    let named = |(index, key): (usize, &String)| format!("{key} AS key_{index}");
-    let keys: Vec<String> = key.iter().enumerate().map(named).collect();
-    let same: Vec<String> = (0..key.len()).map(|index| format!("b.key_{index} = a.key_{index}")).collect();
     let limit = match &within {
         Within::Fixed(ns) => format!("CAST({ns} AS BIGINT)"),
         Within::Of(seconds) => format!("CAST(({seconds}) * 1e9 AS BIGINT)"),
@@ -56,16 +50,20 @@ pub fn lower(section: &mut Section<'_>, asked: &Asked<'_>) -> Result<Lowered, Er
                LEFT JOIN (SELECT {keys}, CAST({at} AS BIGINT) AS response_ns, {answered} AS answered\n            {}) b\n          \
                    ON {} AND b.response_ns >= a.from_ns)\n\
          WHERE nearest = 1",
-        asks.subject,
-        asks.from_ns,
-        asks.evidence,
-        asks.skipped,
-        to.from_where,
-        with.from_where,
-        same.join(" AND "),
-        keys = keys.join(", "),
+        asks.subject, asks.from_ns, asks.evidence, asks.skipped, to.from_where, with.from_where, same,
     );
     Ok(Lowered::new(sql).bound(bound).unit("s"))
+}
+
+/// What a row and its response have in common: as columns of both, and as the condition that they are the same.
+fn keys(section: &mut Section<'_>) -> Result<(String, String), Error> {
+    let key = list(section, "key")?;
+    if key.is_empty() {
+        return Err(section.missing("key", "`key = \"…\"`, what a row and its response have in common"));
+    }
+    let columns: Vec<String> = key.iter().enumerate().map(|(index, key)| format!("{key} AS key_{index}")).collect();
+    let same: Vec<String> = (0..key.len()).map(|index| format!("b.key_{index} = a.key_{index}")).collect();
+    Ok((columns.join(", "), same.join(" AND ")))
 }
 
 fn within(section: &mut Section<'_>) -> Result<Within, Error> {
