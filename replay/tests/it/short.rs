@@ -1,7 +1,7 @@
 //! Short forms on small recordings: held, broken, not seen, and never held where nothing was recorded.
 
 use recording::Row;
-use recording::record::{Event, MediaPacket, Probe};
+use recording::record::{ConnectionRow, Event, MediaPacket, Probe};
 use serde_json::{Value, json};
 
 use crate::build::{Builder, SECOND};
@@ -32,6 +32,7 @@ fn good() -> Builder {
         builder = builder
             .packet(at_ns, "sent", "ask", &ask)
             .packet(at_ns + SECOND, "received", "answer", &answer)
+            .scrape(at_ns)
             .sample(at_ns, "up", 1.0)
             .sample(at_ns, "done_total", 3.0 + id as f64);
     }
@@ -44,15 +45,15 @@ fn good() -> Builder {
     builder.row(15 * SECOND, probed("h264")).row(59 * SECOND, phase("end"))
 }
 
-/// Everything is watched, and nothing is seen.
+/// Everything is watched and answers, and there is nothing to see.
 fn watched() -> Builder {
-    Builder::new(RUN).source("probe:out", &["probes"], Some(0), Some(60 * SECOND), "ended").source(
-        "media:out",
-        &["media_packets", "timeline"],
-        Some(0),
-        Some(60 * SECOND),
-        "ended",
-    )
+    let opened = ConnectionRow { tap: "api".into(), kind: "open".into(), ..ConnectionRow::default() };
+    let start = Event { source: "publisher".into(), subject: "s1".into(), ..phase("start") };
+    Builder::new(RUN)
+        .row(1, opened)
+        .row(1, start)
+        .source("probe:out", &["probes"], Some(0), Some(60 * SECOND), "ended")
+        .source("media:out", &["media_packets", "timeline"], Some(0), Some(60 * SECOND), "ended")
 }
 
 fn phase(event: &str) -> Event {
@@ -391,7 +392,7 @@ fn budget() {
     let assertion = held(&budget("59s"));
     assert_eq!(assertion["bound"], "<= 59");
     let late = outcome(good(), &budget("50s"), "broken");
-    assert_eq!(late["violations"][0]["evidence"], json!(["timeline#0", "timeline#1"]));
+    assert_eq!(late["violations"][0]["evidence"], json!(["timeline#0", "timeline#2"]));
     outcome(good().without(|row| matches!(row, Row::Event(event) if event.event == "end")), &budget("50s"), "broken");
     outcome(good().without(|row| matches!(row, Row::Event(event) if event.event == "start")), &budget("59s"), "broken");
     outcome(watched(), &budget("50s"), "broken");

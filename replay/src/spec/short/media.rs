@@ -27,13 +27,11 @@ pub fn lower(section: &mut Section<'_>, asked: &Asked<'_>) -> Result<Lowered, Er
     };
     let evidence =
         evidence_of_growing(bound, &format!("({value})"), &format!("'media_packets#' || CAST({shown_by} AS VARCHAR)"));
-    // Only what is measured from beginning to end is less for a late reader.
-    let skipped = match (measure, floor(bound)) {
-        ("duration" | "packets", Some(least)) => format!(
-            "CASE WHEN m.value < {least:?} AND m.first_s > 0.5 AND coalesce(j.joined_after_ms, 1e9) > {LATE_MS}\n            \
-             THEN 'the reader joined too late: ' || coalesce(CAST(round(j.joined_after_ms) AS VARCHAR), '?') || ' ms after the path was ready' END"
-        ),
-        _ => "CAST(NULL AS VARCHAR)".to_owned(),
+    // Only what is measured from beginning to end is less for a late reader. Nothing else reads the timeline: its
+    // sources would be needed for nothing.
+    let (skipped, with_join) = match (measure, floor(bound)) {
+        ("duration" | "packets", Some(least)) => late(&target, least),
+        _ => ("CAST(NULL AS VARCHAR)".to_owned(), String::new()),
     };
     let codec = section.text("codec")?.map(|codec| codec.value);
     let (with_codec, observed, of_codec) = match &codec {
@@ -51,13 +49,24 @@ pub fn lower(section: &mut Section<'_>, asked: &Asked<'_>) -> Result<Lowered, Er
                     FROM (SELECT *, pts_s - lag(pts_s) OVER (PARTITION BY kind, stream ORDER BY pts_s) AS step_s,\n                        \
                                  (at_ns - lag(at_ns) OVER (PARTITION BY kind, stream ORDER BY seq)) / 1e9 AS wait_s\n                 \
                           FROM media_packets WHERE target = {target})\n           \
-                    GROUP BY kind, stream) m ON m.kind = k.kind{with_codec}\n\
-         LEFT JOIN (SELECT min(json_get_float(attributes, 'joined_after_ms')) AS joined_after_ms\n           \
-                    FROM timeline WHERE source = 'media' AND event = 'media.join' AND subject = {target}) j ON true",
+                    GROUP BY kind, stream) m ON m.kind = k.kind{with_codec}{with_join}",
         values.join(", "),
     );
     let unit = if measure == "packets" { None } else { Some("s") };
     Ok(Lowered { unit, min_rows: kinds.len(), ..Lowered::new(sql) })
+}
+
+/// Why a short stream is not judged, and the join that tells.
+fn late(target: &str, least: f64) -> (String, String) {
+    let skipped = format!(
+        "CASE WHEN m.value < {least:?} AND m.first_s > 0.5 AND coalesce(j.joined_after_ms, 1e9) > {LATE_MS}\n            \
+         THEN 'the reader joined too late: ' || coalesce(CAST(round(j.joined_after_ms) AS VARCHAR), '?') || ' ms after the path was ready' END"
+    );
+    let join = format!(
+        "\nLEFT JOIN (SELECT min(json_get_float(attributes, 'joined_after_ms')) AS joined_after_ms\n           \
+                   FROM timeline WHERE source = 'media' AND event = 'media.join' AND subject = {target}) j ON true"
+    );
+    (skipped, join)
 }
 
 /// What ffprobe called the codecs of the same target; it is the only one that can tell.
