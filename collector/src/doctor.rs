@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::handshake::{Handshake, RealClient};
 use crate::intake::{Clock, Intake};
 use crate::redact::Redactor;
-use crate::scenario::{self, Kind, Scenario};
+use crate::scenario::{self, Fault, Kind, Scenario};
 use crate::tap::Tap;
 use crate::{AnyError, chain, cli, media, probe, until};
 
@@ -74,6 +74,12 @@ async fn checks(scenario: &Scenario, runs: &Path) -> Vec<Check> {
         let program = process.spec.program().map(|path| path.display().to_string());
         checks.push(Check::new(format!("process {}", process.spec.name), program.map_err(|error| chain(&error))));
     }
+    for inject in &scenario.injects {
+        if let Fault::Program { spec, .. } = &inject.fault {
+            let program = spec.program().map(|path| path.display().to_string());
+            checks.push(Check::new(format!("inject {}", spec.name), program.map_err(|error| chain(&error))));
+        }
+    }
     for tap in &scenario.taps {
         checks.push(port(format!("tap {}", tap.name), tap.listen));
     }
@@ -82,7 +88,7 @@ async fn checks(scenario: &Scenario, runs: &Path) -> Vec<Check> {
             Some((format!("process {}", process.spec.name), scenario::local_address(process.spec.ready.as_ref()?)?))
         });
         let publish =
-            scenario.publish.iter().filter_map(|url| Some(("publish".to_owned(), scenario::local_address(url)?)));
+            scenario.publish.iter().filter_map(|to| Some(("publish".to_owned(), scenario::local_address(&to.url)?)));
         checks.extend(ready.chain(publish).map(|(subject, address)| port(subject, address)));
     }
     let key = Redactor::open([]).map(|_| "the key is there".to_owned());

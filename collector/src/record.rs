@@ -4,11 +4,14 @@
 //! its end; it looks once more at every target; and it takes everything down in reverse order, whatever happened.
 
 mod copies;
+mod events;
 mod facts;
+mod faults;
 mod run;
 mod system;
 mod timeline;
 mod watchers;
+mod wrapped;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

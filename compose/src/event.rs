@@ -26,6 +26,13 @@ pub enum Happening {
     Started {
         /// Its process id, which is also that of its process group.
         pid: u32,
+        /// How often it had been started again by then, this time included.
+        restarts: u32,
+    },
+    /// It ended, and could not be started again. It will be tried once more.
+    NotStarted {
+        /// Why.
+        error: String,
     },
     /// Its page answered 200.
     Ready {
@@ -70,7 +77,7 @@ impl Stream {
 impl Event {
     /// The row of a recording that says it: output belongs to `logs`, all else to `timeline`.
     ///
-    /// `source` is the rows' source: `process` or `publisher`. Lines are not redacted here.
+    /// `source` is the rows' source, such as `process` or `publisher`. Lines are not redacted here.
     pub fn row(self, source: &str) -> Row {
         let (event, exit_code, attributes) = match self.what {
             Happening::Output { stream, line } => {
@@ -78,7 +85,11 @@ impl Event {
                 let subject = self.process.to_string();
                 return record::Log { source: source.to_owned(), subject, stream, line, source_unix_ns: None }.into();
             }
-            Happening::Started { pid } => ("start", None, format!("{{\"pid\":{pid}}}")),
+            Happening::Started { pid, restarts: 0 } => ("start", None, format!("{{\"pid\":{pid}}}")),
+            Happening::Started { pid, restarts } => {
+                ("start", None, format!("{{\"pid\":{pid},\"restart\":{restarts}}}"))
+            }
+            Happening::NotStarted { error } => ("not started", None, serde_json::json!({"error": error}).to_string()),
             Happening::Ready { took } => ("ready", None, format!("{{\"took_ms\":{}}}", took.as_millis())),
             Happening::Stopping => ("stop", None, "{}".to_owned()),
             Happening::Exited { exit_code } => ("exit", exit_code, "{}".to_owned()),
@@ -117,5 +128,9 @@ mod tests {
             panic!("readiness must become a row of `timeline`");
         };
         assert_eq!(ready.attributes, "{\"took_ms\":1500}");
+        let Row::Event(again) = row(Happening::Started { pid: 7, restarts: 2 }) else {
+            panic!("a start must become a row of `timeline`");
+        };
+        assert_eq!((&*again.event, &*again.attributes), ("start", "{\"pid\":7,\"restart\":2}"));
     }
 }

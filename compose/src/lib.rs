@@ -3,7 +3,8 @@
 //! In the order a run meets them: a [`ProcessSpec`] says what to start · [`Processes`] starts several in order, each
 //! in a process group of its own, and waits until each is ready · everything that happens to them, their output
 //! included, goes to one [`Sink`] as an [`Event`] · a [`Guard`] ends what would be left if this process were killed ·
-//! [`Processes::stop`] ends them in reverse order, whole groups, always. [`Process`] is one of them alone, for what
+//! [`Processes::stop`] ends them in reverse order, whole groups, always; until then one that ends by itself is started
+//! again where it is to be kept ([`Restart`]). [`Process`] is one of them alone, for what
 //! is not part of the ordered set, such as the publisher. [`port_owner`] says who holds a port.
 //!
 //! This crate judges nothing and keeps no clock of the run: events are stamped by whoever receives them. A process
@@ -14,6 +15,8 @@ mod error;
 mod event;
 mod group;
 pub mod guard;
+mod handle;
+mod keeper;
 mod lines;
 mod ports;
 mod process;
@@ -24,6 +27,7 @@ pub use error::Error;
 pub use event::{Event, Happening, Sink, Stream};
 pub use group::Signal;
 pub use guard::Guard;
+pub use handle::Handle;
 pub use ports::port_owner;
-pub use process::{Ended, Process, ProcessSpec};
+pub use process::{Ended, Process, ProcessSpec, Restart};
 pub use processes::Processes;

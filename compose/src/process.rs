@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::command::find_program;
 use crate::group::Group;
+use crate::handle::{Exit, Handle, OwnGroup};
 use crate::lines::Lines;
 use crate::{Error, Event, Guard, Happening, Signal, Sink, Stream};
 
@@ -46,6 +46,18 @@ pub struct ProcessSpec {
     pub ready_within: Duration,
     /// How long it has to end after SIGTERM, before SIGKILL.
     pub grace: Duration,
+    /// What follows where it ends by itself, as one of several [`Processes`](crate::Processes).
+    pub restart: Restart,
+}
+
+/// What follows when a process that was up ends by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Restart {
+    /// Nothing.
+    #[default]
+    No,
+    /// It is started again, until it is to stop.
+    Always,
 }
 
 impl ProcessSpec {
@@ -59,6 +71,7 @@ impl ProcessSpec {
             ready: None,
             ready_within: Duration::from_secs(60),
             grace: Duration::from_secs(5),
+            restart: Restart::No,
         }
     }
 
@@ -85,20 +98,13 @@ pub struct Ended {
 /// A started process. Its output is read for as long as anybody writes it. Dropped, its group is killed at once:
 /// [`Process::stop`] is the polite way.
 pub struct Process {
-    name: Arc<str>,
-    pid: u32,
+    handle: Handle,
     grace: Duration,
     started: Instant,
     sink: Sink,
-    group: Arc<OwnGroup>,
-    exit: watch::Receiver<Option<Exit>>,
     tail: Arc<Mutex<VecDeque<String>>>,
     readers: Vec<JoinHandle<()>>,
 }
-
-/// That the process was collected, and what the system told.
-#[derive(Clone, Copy)]
-struct Exit(Option<i64>);
 
 impl Process {
     /// Starts a process; must be called inside a tokio runtime. It need not be ready.
@@ -106,6 +112,16 @@ impl Process {
     /// # Errors
     /// Those of [`ProcessSpec::program`], [`Error::Spawn`] and [`Error::GuardGone`]; nothing is left running then.
     pub fn start(spec: &ProcessSpec, sink: &Sink, guard: Option<&Arc<Guard>>) -> Result<Process, Error> {
+        Process::start_again(spec, sink, guard, 0)
+    }
+
+    /// The same for a process that was started so many times before.
+    pub(crate) fn start_again(
+        spec: &ProcessSpec,
+        sink: &Sink,
+        guard: Option<&Arc<Guard>>,
+        restarts: u32,
+    ) -> Result<Process, Error> {
         let program = find_program(spec)?;
         let started = Instant::now();
         let spawned = Command::new(&program)
@@ -120,7 +136,7 @@ impl Process {
             .spawn();
         let failed = |source| Error::Spawn { process: spec.name.clone(), program, source };
         let child = spawned.map_err(failed)?;
-        Process::watch(spec, child, started, sink, guard)
+        Process::watch(spec, child, started, sink, guard, restarts)
     }
 
     fn watch(
@@ -129,6 +145,7 @@ impl Process {
         started: Instant,
         sink: &Sink,
         guard: Option<&Arc<Guard>>,
+        restarts: u32,
     ) -> Result<Process, Error> {
         let name: Arc<str> = spec.name.as_str().into();
         // A child that was not collected yet has an id, and it is neither 0 nor 1.
@@ -137,9 +154,9 @@ impl Process {
             program: spec.dir.clone(),
             source: std::io::Error::other("the system gave it no process id"),
         })?;
-        let group = Arc::new(OwnGroup { id, gone: AtomicBool::new(false), guard: guard.cloned() });
+        let group = Arc::new(OwnGroup::new(id, guard.cloned()));
         let tail = Arc::new(Mutex::new(VecDeque::with_capacity(LAST_LINES)));
-        sink(Event { process: name.clone(), what: Happening::Started { pid } });
+        sink(Event { process: name.clone(), what: Happening::Started { pid, restarts } });
         let reader = |stream| Reader { process: name.clone(), stream, sink: sink.clone(), tail: tail.clone() };
         let readers = [
             child.stdout.take().map(|pipe| tokio::spawn(reader(Stream::Stdout).read(pipe))),
@@ -148,65 +165,36 @@ impl Process {
         let readers = readers.into_iter().flatten().collect();
         let (told, exit) = watch::channel(None);
         tokio::spawn(collect(child, name.clone(), sink.clone(), group.clone(), told));
-        let process = Process { name, pid, grace: spec.grace, started, sink: sink.clone(), group, exit, tail, readers };
+        let handle = Handle { name, pid, group, exit };
+        let process = Process { handle, grace: spec.grace, started, sink: sink.clone(), tail, readers };
         if let Some(guard) = guard {
             guard.add(pid).map_err(|source| Error::GuardGone { process: spec.name.clone(), source })?;
         }
         Ok(process)
     }
 
-    /// Its name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Its process id, which is also the id of its group.
-    pub fn pid(&self) -> u32 {
-        self.pid
-    }
-
-    /// Whether the process itself was not yet seen to end.
-    pub fn is_running(&self) -> bool {
-        self.exit.borrow().is_none()
-    }
-
-    /// Waits until the process itself ends: 128 + signal where a signal ended it, `None` where the system did not
-    /// tell. May be called again, and dropped at any time.
-    pub async fn exited(&self) -> Option<i64> {
-        let mut exit = self.exit.clone();
-        let ended = exit.wait_for(Option::is_some).await;
-        ended.ok().and_then(|exit| exit.as_ref()?.0)
-    }
-
-    /// Sends a signal to its whole group.
-    ///
-    /// # Errors
-    /// [`Error::HasEnded`], and [`Error::Signal`] where the system refuses.
-    pub fn signal(&self, signal: Signal) -> Result<(), Error> {
-        let process = self.name.to_string();
-        if self.group.is_gone() {
-            return Err(Error::HasEnded { process, signal });
-        }
-        self.group.id.signal(signal).map_err(|source| Error::Signal { process, signal, source })
+    /// What others may hold of it.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
     }
 
     /// Ends the whole group: SIGTERM, the specification's grace, SIGKILL. Returns when nothing of it runs and what
     /// it wrote is with the sink. May be dropped and called again.
     pub async fn stop(&mut self) -> Ended {
         let mut killed = false;
-        if !self.group.is_gone() {
+        if !self.handle.group.is_gone() {
             self.tell(Happening::Stopping);
-            self.group.id.ask_to_end();
+            self.handle.group.id.ask_to_end();
             if timeout(self.grace, self.ended()).await.is_err() {
                 killed = true;
-                let _ = self.group.id.signal(Signal::Kill);
+                let _ = self.handle.group.id.signal(Signal::Kill);
                 // Only a process in the kernel's hands outlives this; it must not hold up the others' end.
                 let _ = timeout(self.grace, self.ended()).await;
             }
         }
         self.drain().await;
-        let exit_code = self.exit.borrow().and_then(|exit| exit.0);
-        Ended { process: self.name.to_string(), exit_code, killed }
+        let exit_code = self.handle.exit.borrow().and_then(|exit| exit.0);
+        Ended { process: self.handle.name.to_string(), exit_code, killed }
     }
 
     /// Since its start.
@@ -215,7 +203,7 @@ impl Process {
     }
 
     pub(crate) fn tell(&self, what: Happening) {
-        (self.sink)(Event { process: self.name.clone(), what });
+        (self.sink)(Event { process: self.handle.name.clone(), what });
     }
 
     /// Its last lines, of both streams as they came.
@@ -225,9 +213,8 @@ impl Process {
     }
 
     async fn ended(&self) {
-        let mut exit = self.exit.clone();
-        let _ = exit.wait_for(Option::is_some).await;
-        while !self.group.is_gone() {
+        self.handle.exited().await;
+        while !self.handle.group.is_gone() {
             sleep(ENDING_POLL).await;
         }
     }
@@ -245,34 +232,9 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if !self.group.is_gone() {
-            let _ = self.group.id.signal(Signal::Kill);
+        if !self.handle.group.is_gone() {
+            let _ = self.handle.group.id.signal(Signal::Kill);
         }
-    }
-}
-
-/// The group of one process, until nothing of it runs. From then on its id may be somebody else's, so it is never
-/// signalled again, and the guardian forgets it.
-struct OwnGroup {
-    id: Group,
-    gone: AtomicBool,
-    guard: Option<Arc<Guard>>,
-}
-
-impl OwnGroup {
-    fn is_gone(&self) -> bool {
-        if self.gone.load(Ordering::Acquire) {
-            return true;
-        }
-        if self.id.alive() {
-            return false;
-        }
-        if !self.gone.swap(true, Ordering::AcqRel)
-            && let Some(guard) = &self.guard
-        {
-            guard.remove(self.id.id().unsigned_abs());
-        }
-        true
     }
 }
 

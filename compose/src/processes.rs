@@ -2,18 +2,38 @@
 
 use std::sync::Arc;
 
-use crate::process::{Ended, Process, ProcessSpec};
+use tokio_util::sync::CancellationToken;
+
+use crate::handle::Handle;
+use crate::keeper::{Again, Kept};
+use crate::process::{Ended, Process, ProcessSpec, Restart};
 use crate::ready::Readiness;
 use crate::{Error, Guard, Signal, Sink};
 
-/// Processes started one after the other, each once the one before is ready, and stopped in reverse order.
+/// Processes started one after the other, each once the one before is ready, and stopped in reverse order. Those whose
+/// specification says so are started again where they end by themselves.
 ///
 /// Dropped without [`Processes::stop`], it kills every group at once: nothing survives a panic.
 pub struct Processes {
     sink: Sink,
     guard: Option<Arc<Guard>>,
     readiness: Readiness,
-    running: Vec<Process>,
+    running: Vec<Member>,
+    stopping: CancellationToken,
+}
+
+enum Member {
+    Once(Process),
+    Kept(Kept),
+}
+
+impl Member {
+    fn handle(&self) -> Handle {
+        match self {
+            Member::Once(process) => process.handle().clone(),
+            Member::Kept(kept) => kept.handle(),
+        }
+    }
 }
 
 impl Processes {
@@ -22,7 +42,8 @@ impl Processes {
     /// # Errors
     /// [`Error::Client`] where no HTTP client can be set up.
     pub fn new(sink: Sink, guard: Option<Arc<Guard>>) -> Result<Processes, Error> {
-        Ok(Processes { sink, guard, readiness: Readiness::new()?, running: Vec::new() })
+        let (readiness, stopping) = (Readiness::new()?, CancellationToken::new());
+        Ok(Processes { sink, guard, readiness, running: Vec::new(), stopping })
     }
 
     /// Starts one process and waits until it is ready; gives its process id.
@@ -39,18 +60,50 @@ impl Processes {
         }
         self.readiness.must_be_silent(spec).await?;
         let process = Process::start(spec, &self.sink, self.guard.as_ref())?;
-        let pid = process.pid();
-        let process = self.running.push_mut(process);
-        self.readiness.wait(process, spec).await?;
+        let pid = process.handle().pid();
+        if let Member::Once(process) = self.running.push_mut(Member::Once(process)) {
+            self.readiness.wait(process, spec).await?;
+        }
+        if spec.restart == Restart::Always {
+            self.keep_last(spec);
+        }
         Ok(pid)
     }
 
+    /// From here on, the process that was started last is kept running.
+    fn keep_last(&mut self, spec: &ProcessSpec) {
+        let member = self.running.pop().map(|member| match member {
+            Member::Once(process) => Member::Kept(Kept::new(process, self.again(spec))),
+            kept => kept,
+        });
+        self.running.extend(member);
+    }
+
+    fn again(&self, spec: &ProcessSpec) -> Again {
+        Again {
+            spec: spec.clone(),
+            sink: self.sink.clone(),
+            guard: self.guard.clone(),
+            readiness: self.readiness.clone(),
+            stopping: self.stopping.clone(),
+        }
+    }
+
     /// Ends every process in reverse order, each before the next, and says how each ended, in that order. A second
-    /// call has nothing left to do; one that was dropped half-way is taken up again.
+    /// call has nothing left to do; one that was dropped half-way is taken up again. Nothing is started again from
+    /// here on.
     pub async fn stop(&mut self) -> Vec<Ended> {
+        self.stopping.cancel();
         let mut ended = Vec::with_capacity(self.running.len());
-        while let Some(process) = self.running.last_mut() {
-            ended.push(process.stop().await);
+        while let Some(member) = self.running.last_mut() {
+            if let Member::Kept(kept) = member
+                && let Some(process) = kept.taken_back().await
+            {
+                *member = Member::Once(process);
+            }
+            if let Member::Once(process) = member {
+                ended.push(process.stop().await);
+            }
             self.running.pop();
         }
         ended
@@ -59,7 +112,7 @@ impl Processes {
     /// Sends a signal to the whole group of a process.
     ///
     /// # Errors
-    /// [`Error::UnknownProcess`], and those of [`Process::signal`].
+    /// [`Error::UnknownProcess`], and those of [`Handle::signal`].
     pub fn signal(&self, name: &str, signal: Signal) -> Result<(), Error> {
         match self.get(name) {
             Some(process) => process.signal(signal),
@@ -67,17 +120,12 @@ impl Processes {
         }
     }
 
-    /// A process of the set, ended ones included.
-    pub fn get(&self, name: &str) -> Option<&Process> {
-        self.iter().find(|process| process.name() == name)
-    }
-
-    /// The processes in the order they were started, ended ones included.
-    pub fn iter(&self) -> impl Iterator<Item = &Process> {
-        self.running.iter()
+    /// A process of the set, ended ones included; of one that was started again, the last.
+    pub fn get(&self, name: &str) -> Option<Handle> {
+        self.running.iter().map(Member::handle).find(|process| process.name() == name)
     }
 
     fn names(&self) -> String {
-        self.iter().map(Process::name).collect::<Vec<_>>().join(", ")
+        self.running.iter().map(|member| member.handle().name().to_owned()).collect::<Vec<_>>().join(", ")
     }
 }

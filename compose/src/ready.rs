@@ -15,6 +15,7 @@ const POLL: Duration = Duration::from_millis(100);
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// Asks pages whether processes are ready.
+#[derive(Clone)]
 pub(crate) struct Readiness {
     client: Client,
 }
@@ -44,7 +45,7 @@ impl Readiness {
         let mut last_answer = "was never asked".to_owned();
         let outcome = tokio::select! {
             biased;
-            exit_code = process.exited() => Outcome::Exited(exit_code),
+            exit_code = process.handle().exited() => Outcome::Exited(exit_code),
             outcome = self.poll(url, Instant::now() + spec.ready_within, &mut last_answer) => outcome,
         };
         match outcome {

@@ -5,15 +5,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use compose::Guard;
 use recording::Table;
 use recording::record::{Param, Run};
 use recording::run::{RunFile, State, Version};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::events::Ground;
+use super::faults::Faults;
 use super::system::System;
 use super::timeline::Timeline;
 use super::watchers::Watchers;
+use super::wrapped::Wrapped;
 use super::{copies, facts, shown};
 use crate::folder::{self, Folder};
 use crate::intake::{Clock, Intake};
@@ -244,9 +248,16 @@ impl Live {
     async fn live(&mut self, stop: &CancellationToken) -> Result<End, AnyError> {
         let scenario = self.setup.scenario.clone();
         let watchers = Watchers::start(&scenario, &self.folder.media(), &self.redactor, &self.intake)?;
-        let mut system = System::new(&self.intake, &self.redactor, Arc::clone(&self.watched))?;
-        let end = self.bring_up_and_wait(&scenario, &mut system, stop).await;
+        let ground = self.ground()?;
+        let mut system = System::new(&ground)?;
+        let faults = Faults::new(&scenario, &ground, self.timeline.clone());
+        let (command, dir) = (&self.setup.command, self.folder.dir());
+        let mut wrapped = Wrapped::new(command, &scenario.stream, dir, &ground, self.timeline.clone());
+        let end = self.bring_up_and_wait(&scenario, &mut system, &faults, wrapped.as_mut(), stop).await;
         self.timeline.phase("end reached", serde_json::json!({"by": end.name()}));
+        if let Some(wrapped) = &mut wrapped {
+            wrapped.stop().await;
+        }
         if tokio::time::timeout(LAST_LOOK, watchers.look_once_more()).await.is_err() {
             self.problems.push("a page did not answer the last look".to_owned());
         }
@@ -255,12 +266,30 @@ impl Live {
             system.stay_up(stop).await;
         }
         self.timeline.phase("teardown", serde_json::json!({}));
+        faults.stop().await;
         system.stop().await;
         self.timeline.phase("end", serde_json::json!({}));
         Ok(end)
     }
 
-    async fn bring_up_and_wait(&mut self, scenario: &Scenario, system: &mut System, stop: &CancellationToken) -> End {
+    fn ground(&self) -> Result<Ground, compose::Error> {
+        let program = std::env::current_exe().unwrap_or_else(|_| "collector".into());
+        Ok(Ground {
+            intake: self.intake.clone(),
+            redactor: Arc::clone(&self.redactor),
+            watched: Arc::clone(&self.watched),
+            guard: Arc::new(Guard::spawn(&program, &["guard"])?),
+        })
+    }
+
+    async fn bring_up_and_wait(
+        &mut self,
+        scenario: &Scenario,
+        system: &mut System,
+        faults: &Faults,
+        wrapped: Option<&mut Wrapped>,
+        stop: &CancellationToken,
+    ) -> End {
         let started = tokio::select! {
             started = system.start(scenario) => started.and_then(|()| system.publish(scenario)),
             () = stop.cancelled() => return End::Stopped,
@@ -273,28 +302,25 @@ impl Live {
         }
         self.timeline.phase("up", serde_json::json!({}));
         let from_ns = self.setup.clock.now_ns();
-        let timeline = self.timeline.clone();
         let injects = async {
-            system.inject(&scenario.injects, from_ns, self.setup.clock, &timeline).await;
+            let signal = |process: &str, signal| system.signal(process, signal);
+            faults.run(&scenario.injects, from_ns, self.setup.clock, signal).await;
             std::future::pending::<End>().await
         };
         let (end, problem) = tokio::select! {
-            ended = self.wait(scenario) => ended,
+            ended = self.wait(scenario, wrapped) => ended,
             end = injects => (end, None),
             () = stop.cancelled() => (End::Stopped, None),
             () = tokio::time::sleep(scenario.limit) => (End::Limit, None),
         };
         self.problems.extend(problem);
-        if let (Some(program), false) = (self.setup.command.first(), end == End::Command) {
-            self.timeline.note("command", program, "killed", serde_json::json!({"by": end.name()}));
-        }
         end
     }
 
     /// Waits for what ends the run by itself.
-    async fn wait(&self, scenario: &Scenario) -> (End, Option<String>) {
-        if !self.setup.command.is_empty() {
-            return (End::Command, self.run_command().await);
+    async fn wait(&self, scenario: &Scenario, wrapped: Option<&mut Wrapped>) -> (End, Option<String>) {
+        if let Some(wrapped) = wrapped {
+            return (End::Command, wrapped.run().await);
         }
         if let Some(duration) = self.setup.duration {
             tokio::time::sleep(duration).await;
@@ -334,30 +360,6 @@ impl Live {
             }
             tokio::time::sleep(Duration::from_nanos(left_ns as u64)).await;
         }
-    }
-
-    async fn run_command(&self) -> Option<String> {
-        let (program, arguments) = self.setup.command.split_first()?;
-        let line = self.redactor.text(&self.setup.command.join(" "));
-        self.timeline.note("command", program, "start", serde_json::json!({"line": line}));
-        let mut command = tokio::process::Command::new(program);
-        // What the command says is for people; this program's own result is the folder.
-        let status = command
-            .args(arguments)
-            .kill_on_drop(true)
-            .stdin(std::process::Stdio::null())
-            .stdout(std::io::stderr())
-            .status()
-            .await;
-        let code = match &status {
-            Ok(status) => {
-                use std::os::unix::process::ExitStatusExt;
-                status.code().or(status.signal().map(|signal| 128 + signal)).map(i64::from)
-            }
-            Err(_) => Some(127),
-        };
-        self.timeline.exit("command", program, code);
-        status.err().map(|error| format!("the command `{program}` could not be run: {error}"))
     }
 
     fn finish(mut self, end: End) -> Result<Finished, AnyError> {

@@ -1,56 +1,29 @@
 //! The system under test, and the publisher that feeds it: started in order, watched, always taken down.
 
-use std::sync::Arc;
-
-use compose::{Event, Guard, Happening, Process, ProcessSpec, Processes, Sink};
+use compose::{Process, ProcessSpec, Processes, Signal};
 use tokio_util::sync::CancellationToken;
 
-use super::timeline::Timeline;
-use crate::intake::{Clock, Intake, Source};
-use crate::redact::Redactor;
-use crate::scenario::{Inject, Scenario};
-use crate::watch::Watched;
-use recording::{Row, Table};
+use super::events::{Events, Ground};
+use crate::scenario::{PUBLISHER, Scenario};
 
-/// Who can say what happens to the system, and where it goes.
+/// What is started for a run, but for faults and a wrapped command.
 pub(super) struct System {
+    ground: Ground,
     processes: Processes,
     publisher: Option<Process>,
-    publisher_sink: Sink,
-    guard: Option<Arc<Guard>>,
-    sources: [Source; 2],
+    /// Those of the processes, and of the publisher.
+    events: [Events; 2],
 }
 
 impl System {
     /// A system that is not yet up.
     ///
     /// # Errors
-    /// Where the guardian or the HTTP client can't be set up.
-    pub(super) fn new(
-        intake: &Intake,
-        redactor: &Arc<Redactor>,
-        watched: Arc<Watched>,
-    ) -> Result<System, compose::Error> {
-        let program = std::env::current_exe().unwrap_or_else(|_| "collector".into());
-        let guard = Arc::new(Guard::spawn(&program, &["guard"])?);
-        let process = intake.source("process", "process", &[Table::Timeline, Table::Logs]);
-        let publisher = intake.source("publisher", "publisher", &[Table::Timeline, Table::Logs]);
-        let sink = |source: &Source, name: &'static str| -> Sink {
-            let (source, redactor, watched) = (source.clone(), Arc::clone(redactor), Arc::clone(&watched));
-            Arc::new(move |event| {
-                if let Happening::Started { pid } = event.what {
-                    watched.add(&event.process, pid);
-                }
-                record(&source, name, &redactor, event);
-            })
-        };
-        Ok(System {
-            processes: Processes::new(sink(&process, "process"), Some(Arc::clone(&guard)))?,
-            publisher: None,
-            publisher_sink: sink(&publisher, "publisher"),
-            guard: Some(guard),
-            sources: [process, publisher],
-        })
+    /// Where the HTTP client can't be set up.
+    pub(super) fn new(ground: &Ground) -> Result<System, compose::Error> {
+        let events = ["process", "publisher"].map(|name| Events::new(ground, name, "process"));
+        let processes = Processes::new(events[0].sink(), Some(ground.guard.clone()))?;
+        Ok(System { ground: ground.clone(), processes, publisher: None, events })
     }
 
     /// Starts every process, each once the one before is ready.
@@ -58,7 +31,7 @@ impl System {
     /// # Errors
     /// That of the first process that doesn't come up.
     pub(super) async fn start(&mut self, scenario: &Scenario) -> Result<(), compose::Error> {
-        self.sources[0].live();
+        self.events[0].source().live();
         for process in &scenario.processes {
             self.processes.start(&process.spec).await?;
             eprintln!("{} is ready", process.spec.name);
@@ -71,32 +44,24 @@ impl System {
     /// # Errors
     /// Where ffmpeg can't be started.
     pub(super) fn publish(&mut self, scenario: &Scenario) -> Result<(), compose::Error> {
-        let (Some(stimulus), Some(url)) = (&scenario.stimulus, &scenario.publish) else {
+        let Some(command) = publisher(scenario) else {
             return Ok(());
         };
-        let arguments = ["-hide_banner", "-nostdin", "-loglevel", "warning", "-re", "-i"];
-        let mut command = vec!["ffmpeg".to_owned()];
-        command.extend(arguments.map(str::to_owned));
-        command.push(stimulus.display().to_string());
-        command.extend(["-c", "copy", "-f", "flv"].map(str::to_owned));
-        command.push(url.clone());
         let folder = std::env::current_dir().unwrap_or_else(|_| std::env::temp_dir());
-        self.sources[1].live();
+        self.events[1].source().live();
         let spec = ProcessSpec::new(scenario.stream.clone(), command, folder);
-        self.publisher = Some(Process::start(&spec, &self.publisher_sink, self.guard.as_ref())?);
+        self.publisher = Some(Process::start(&spec, &self.events[1].sink(), Some(&self.ground.guard))?);
         Ok(())
     }
 
-    /// Sends each injected signal when its time has come; `from_ns` is time 0.
-    pub(super) async fn inject(&self, injects: &[Inject], from_ns: i64, clock: Clock, timeline: &Timeline) {
-        for inject in injects {
-            let at_ns = from_ns + inject.at.as_nanos() as i64;
-            let wait_ns = at_ns.saturating_sub(clock.now_ns()).max(0);
-            tokio::time::sleep(std::time::Duration::from_nanos(wait_ns as u64)).await;
-            let sent = self.processes.signal(&inject.process, inject.signal);
-            let error = sent.err().map(|error| error.to_string());
-            let attributes = serde_json::json!({"signal": inject.signal.to_string(), "error": error});
-            timeline.note("inject", &inject.process, "signal", attributes);
+    /// Sends a signal to the whole group of a process, or to the publisher's.
+    ///
+    /// # Errors
+    /// Where it has ended, or the system refuses.
+    pub(super) fn signal(&self, process: &str, signal: Signal) -> Result<(), compose::Error> {
+        match &self.publisher {
+            Some(publisher) if process == PUBLISHER => publisher.handle().signal(signal),
+            _ => self.processes.signal(process, signal),
         }
     }
 
@@ -107,8 +72,8 @@ impl System {
         }
         self.publisher = None;
         self.processes.stop().await;
-        for source in &self.sources {
-            source.end();
+        for events in &self.events {
+            events.source().end();
         }
     }
 
@@ -119,10 +84,34 @@ impl System {
     }
 }
 
-fn record(source: &Source, name: &str, redactor: &Redactor, event: Event) {
-    let mut row = event.row(name);
-    if let Row::Log(log) = &mut row {
-        log.line = redactor.text(&log.line);
+/// The command that publishes the stimulus, where one is published.
+fn publisher(scenario: &Scenario) -> Option<Vec<String>> {
+    let (stimulus, publish) = (scenario.stimulus.as_ref()?, scenario.publish.as_ref()?);
+    let stimulus = stimulus.display().to_string();
+    let mut command = vec!["ffmpeg", "-hide_banner", "-nostdin", "-loglevel", "warning", "-re"];
+    if publish.repeat {
+        command.extend(["-stream_loop", "-1"]);
     }
-    source.put(source.clock().now_ns(), row);
+    command.extend(["-i", &stimulus, "-c", "copy", "-f", "flv", &publish.url]);
+    Some(command.into_iter().map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Publish;
+
+    #[test]
+    fn a_stimulus_is_published_once_or_without_end() {
+        let mut scenario = Scenario::tap_only(([127, 0, 0, 1], 0).into(), String::new(), "s");
+        assert_eq!(publisher(&scenario), None);
+        scenario.stimulus = Some("in.mp4".into());
+        scenario.publish = Some(Publish { url: "rtmp://h/live/s/in".to_owned(), repeat: false });
+        let once = publisher(&scenario).unwrap().join(" ");
+        assert!(once.ends_with("-re -i in.mp4 -c copy -f flv rtmp://h/live/s/in"), "{once}");
+        scenario.publish.as_mut().unwrap().repeat = true;
+        let endless = publisher(&scenario).unwrap().join(" ");
+        // An option of the input stands before it.
+        assert!(endless.contains("-stream_loop -1 -i in.mp4"), "{endless}");
+    }
 }

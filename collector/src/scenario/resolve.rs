@@ -1,15 +1,18 @@
 //! From what was written to what can be run.
 
+mod faults;
+
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use compose::{ProcessSpec, Signal};
+use compose::{ProcessSpec, Restart};
 
-use super::{Error, Inject, Kind, Process, Scenario, Tap, Target, Until, duration, written};
+use super::{Error, Kind, PUBLISHER, Process, Publish, Scenario, Tap, Target, Until, duration, written};
 
 const DEFAULT_LIMIT: Duration = Duration::from_secs(300);
+const EMPTY_COMMAND: &str = "`command` is empty: name the program and its arguments";
 
 struct Resolver<'a> {
     path: &'a Path,
@@ -40,14 +43,16 @@ pub(super) fn resolve(path: &Path, text: String, file: written::File, stream: &s
         paths: resolver.targets("paths", file.paths, Duration::from_millis(200), &["http", "https"])?,
         probes: resolver.targets("probe", file.probes, seconds(10), &[])?,
         media: resolver.targets("media", file.media, seconds(1), &[])?,
-        publish: file.publish.map(|publish| resolver.fill(&publish.url)),
+        publish: file
+            .publish
+            .map(|publish| Publish { url: resolver.fill(&publish.url), repeat: publish.r#loop.unwrap_or(false) }),
         until: resolver.until(file.until)?,
         injects: Vec::new(),
         literals,
         name: file.name,
         file: Some((path.to_owned(), text)),
     };
-    scenario.injects = resolver.injects(file.injects, &scenario.processes)?;
+    scenario.injects = resolver.injects(file.injects, &scenario)?;
     resolver.check_whole(&scenario)?;
     Ok(scenario)
 }
@@ -152,9 +157,13 @@ impl Resolver<'_> {
             if !names.insert(process.name.clone()) {
                 return Err(self.error(place, "this name is taken: give each process one of its own"));
             }
-            if process.command.is_empty() {
-                return Err(self.error(place, "`command` is empty: name the program and its arguments"));
+            if process.name == PUBLISHER {
+                return Err(self.error(place, "this name is that of whoever publishes the stimulus: take another one"));
             }
+            if process.command.is_empty() {
+                return Err(self.error(place, EMPTY_COMMAND));
+            }
+            let restart = self.restart(&place, process.restart.as_deref())?;
             let limit = format!("{place}: ready_within");
             let command = process.command.iter().map(|word| self.fill(word)).collect();
             let dir = self.folder().join(process.dir.as_deref().unwrap_or("."));
@@ -163,12 +172,21 @@ impl Resolver<'_> {
                     env: process.env.iter().map(|(name, value)| (name.clone(), self.fill(value))).collect(),
                     ready: process.ready.map(|url| self.fill(&url)),
                     ready_within: self.duration(&limit, process.ready_within.as_deref(), Duration::from_secs(60))?,
+                    restart,
                     ..ProcessSpec::new(process.name, command, dir)
                 },
                 version: process.version.map(|version| version.command),
             });
         }
         Ok(processes)
+    }
+
+    fn restart(&self, place: &str, written: Option<&str>) -> Result<Restart, Error> {
+        match written {
+            None | Some("no") => Ok(Restart::No),
+            Some("always") => Ok(Restart::Always),
+            Some(other) => Err(self.error(place, format!("restart = `{other}` is neither `no` nor `always`"))),
+        }
     }
 
     fn taps(&self, written: Vec<written::Tap>) -> Result<Vec<Tap>, Error> {
@@ -222,24 +240,6 @@ impl Resolver<'_> {
         };
         let quiet = self.duration("until.quiet", until.quiet.as_deref(), Duration::from_secs(2))?;
         Ok(Some(Until { sql: self.fill(&until.sql), quiet }))
-    }
-
-    fn injects(&self, written: Vec<written::Inject>, processes: &[Process]) -> Result<Vec<Inject>, Error> {
-        let mut injects = Vec::new();
-        for inject in written {
-            let place = format!("[[inject]] {}", inject.at);
-            let signal = inject.signal.parse().map_err(|_| {
-                let known = Signal::NAMES.join(", ");
-                self.error(&place, format!("signal `{}` is none of {known}", inject.signal))
-            })?;
-            if !processes.iter().any(|process| process.spec.name == inject.process) {
-                return Err(self.error(place, format!("there is no [[process]] named `{}`", inject.process)));
-            }
-            let at = self.duration(&format!("{place}: at"), Some(&inject.at), Duration::ZERO)?;
-            injects.push(Inject { at, signal, process: inject.process });
-        }
-        injects.sort_by_key(|inject| inject.at);
-        Ok(injects)
     }
 
     fn check_whole(&self, scenario: &Scenario) -> Result<(), Error> {

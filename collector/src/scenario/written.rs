@@ -12,8 +12,6 @@ use super::Error;
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "SCENARIO.md says what each key means")]
 pub struct File {
-    /// Gone once the files are merged.
-    pub extends: Option<String>,
     pub name: String,
     pub kind: String,
     pub spec: Option<String>,
@@ -39,6 +37,8 @@ pub struct File {
     pub until: Option<Until>,
     #[serde(default, rename = "inject")]
     pub injects: Vec<Inject>,
+    /// Gone once the files are merged.
+    pub extends: Option<String>,
 }
 
 /// `[[process]]`
@@ -53,6 +53,7 @@ pub struct Process {
     pub dir: Option<String>,
     pub ready: Option<String>,
     pub ready_within: Option<String>,
+    pub restart: Option<String>,
     pub version: Option<Version>,
 }
 
@@ -90,6 +91,7 @@ pub struct Target {
 #[expect(missing_docs, reason = "SCENARIO.md says what each key means")]
 pub struct Publish {
     pub url: String,
+    pub r#loop: Option<bool>,
 }
 
 /// `[until]`
@@ -107,8 +109,10 @@ pub struct Until {
 #[expect(missing_docs, reason = "SCENARIO.md says what each key means")]
 pub struct Inject {
     pub at: String,
-    pub signal: String,
-    pub process: String,
+    pub signal: Option<String>,
+    pub process: Option<String>,
+    pub command: Option<Vec<String>>,
+    pub r#for: Option<String>,
 }
 
 /// Parses the text of a scenario file.

@@ -1,9 +1,8 @@
 //! Which process belongs to whom, and what each family has used so far. Knows nothing of the system it runs on.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
-use super::Root;
+use super::{Root, Subject};
 
 /// A process, even where its pid is given to another one later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,16 +21,18 @@ pub(super) struct Look {
     pub(super) rss_bytes: u64,
     /// Whether it is more than an exit code that waits to be collected.
     pub(super) running: bool,
+    /// Whether it was told to stand still (SIGSTOP).
+    pub(super) stopped: bool,
 }
 
 /// Whose numbers are summed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Family {
-    /// A process under test and its descendants.
-    UnderTest(Arc<str>),
+    /// A process that has a name, and its descendants.
+    Named(Subject),
     /// The collector alone.
     Collector,
-    /// The collector's descendants that are not under test.
+    /// The collector's other descendants.
     Children,
 }
 
@@ -42,12 +43,13 @@ pub(super) struct Use {
     pub(super) cpu_ns: u64,
     pub(super) rss_bytes: u64,
     pub(super) processes: u64,
+    pub(super) stopped: u64,
 }
 
 /// The families, from one look to the next.
 pub(super) struct Families {
     own_pid: u32,
-    roots: HashMap<(Arc<str>, u32), Id>,
+    roots: HashMap<(Subject, u32), Id>,
     members: HashMap<Id, Member>,
     /// What members that ended had used; every family that was ever seen is here.
     ended_ns: BTreeMap<Family, u64>,
@@ -71,16 +73,16 @@ impl Families {
 
     /// Decides anew who belongs to whom; `looks` must be all processes of the machine.
     ///
-    /// Whoever is closest above counts: a process under test, then the collector. A process whose parent ended is
+    /// Whoever is closest above counts: a process with a name, then the collector. A process whose parent ended is
     /// handed to another one by the system; it stays where it was.
     pub(super) fn assign(&mut self, looks: &[Look], roots: &[Root]) {
         let by_pid: HashMap<u32, &Look> = looks.iter().map(|look| (look.id.pid, look)).collect();
         let mut heads = HashMap::from([(self.own_pid, Family::Collector)]);
-        for Root { name, pid } in roots {
+        for Root { subject, pid } in roots {
             let Some(look) = by_pid.get(pid) else { continue };
             // A root is the process that had its pid first.
-            if *self.roots.entry((name.clone(), *pid)).or_insert(look.id) == look.id {
-                heads.insert(*pid, Family::UnderTest(name.clone()));
+            if *self.roots.entry((subject.clone(), *pid)).or_insert(look.id) == look.id {
+                heads.insert(*pid, Family::Named(subject.clone()));
             }
         }
         for look in looks {
@@ -120,6 +122,7 @@ impl Families {
             sum.cpu_ns += look.cpu_ns;
             sum.rss_bytes += look.rss_bytes;
             sum.processes += u64::from(look.running);
+            sum.stopped += u64::from(look.stopped);
         }
         uses
     }
@@ -150,18 +153,18 @@ mod tests {
 
     fn look(pid: u32, parent: u32, cpu_ns: u64) -> Look {
         let id = Id { pid, started_s: 1 };
-        Look { id, parent: Some(parent), cpu_ns, rss_bytes: 100, running: true }
+        Look { id, parent: Some(parent), cpu_ns, rss_bytes: 100, running: true, stopped: false }
     }
 
     fn root(name: &str, pid: u32) -> Root {
-        Root { name: name.into(), pid }
+        Root { subject: Subject { source: "process", name: name.into() }, pid }
     }
 
     fn check(families: &mut Families, looks: &[Look], roots: &[Root], expected: &[(&str, u64, u64)]) {
         families.assign(looks, roots);
         families.update(looks);
         let name = |family| match family {
-            Family::UnderTest(name) => name.to_string(),
+            Family::Named(subject) => subject.name.to_string(),
             family => format!("{family:?}"),
         };
         let uses: Vec<_> = families.uses().into_iter().map(|(family, it)| (name(family), it)).collect();
@@ -224,6 +227,17 @@ mod tests {
         families.assign(&[look(20, 10, 8)], &[root("a", 20)]);
         let roots = [root("a", 20), root("a", 25)];
         check(&mut families, &[look(25, 10, 2)], &roots, &[("a", 10, 1), ("Collector", 0, 0), ("Children", 0, 0)]);
+    }
+
+    #[test]
+    fn a_name_counts_apart_by_its_source() {
+        let mut families = Families::new(COLLECTOR);
+        let fault = Root { subject: Subject { source: "inject", name: "a".into() }, pid: 30 };
+        let stopped = Look { stopped: true, ..look(31, 30, 3) };
+        families.assign(&[look(20, 10, 8), look(30, 10, 2), stopped], &[root("a", 20), fault]);
+        families.update(&[look(20, 10, 8), look(30, 10, 2), stopped]);
+        let uses: Vec<_> = families.uses().into_values().map(|it| (it.cpu_ns, it.processes, it.stopped)).collect();
+        assert_eq!(uses, [(5, 2, 1), (8, 1, 0), (0, 0, 0), (0, 0, 0)], "inject, process, the collector's");
     }
 
     #[test]

@@ -17,8 +17,9 @@ use super::{EVERY, stat};
 use crate::intake::{Clock, Intake, Source};
 
 /// Measures the host once a second, with the source and subject `host`: `cpu/busy_ratio` (0 to 1, of all CPUs),
-/// `load/1m`, `memory/available`, `memory/total`, `disk/free` (of the recording's folder), `clock/wall_offset_ns`
-/// (how far the wall clock has moved against the run's clock: a step shows when it was set).
+/// `cpu/count`, `load/1m`, `memory/available`, `memory/total`, `memory/limit` (of the control groups that we run in,
+/// where one is set), `disk/free` (of the recording's folder), `clock/wall_offset_ns` (how far the wall clock has moved
+/// against the run's clock: a step shows when it was set).
 pub struct HostWatch {
     source: Source,
     gauge: Option<Gauge>,
@@ -28,8 +29,7 @@ impl HostWatch {
     /// A watch on the host and on the disk of `folder`, as the source `stats:host`.
     pub fn new(intake: &Intake, folder: &Path) -> HostWatch {
         let source = intake.source("stats:host", "stats", &[Table::Stats]);
-        let gauge = System::new().ok().map(|system| Gauge { system, folder: folder.to_owned(), cpu_since: false });
-        HostWatch { source, gauge }
+        HostWatch { source, gauge: Gauge::new(folder) }
     }
 
     /// Measures until told to stop, and once more then. Fails, visibly, where the system doesn't let it.
@@ -57,9 +57,15 @@ struct Gauge {
     folder: PathBuf,
     /// Whether there was a look before: the share of busy time is that between two looks.
     cpu_since: bool,
+    memory_limit: Option<u64>,
 }
 
 impl Gauge {
+    fn new(folder: &Path) -> Option<Gauge> {
+        let system = System::new().ok()?;
+        Some(Gauge { system, folder: folder.to_owned(), cpu_since: false, memory_limit: memory_limit() })
+    }
+
     fn read(&mut self, clock: &Clock) -> Vec<Stat> {
         self.system.refresh_cpu_usage();
         self.system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
@@ -67,7 +73,9 @@ impl Gauge {
             host("memory/available", self.system.available_memory() as f64, "bytes"),
             host("memory/total", self.system.total_memory() as f64, "bytes"),
             host("clock/wall_offset_ns", wall_offset_ns(clock), "ns"),
+            host("cpu/count", self.system.cpus().len() as f64, "cpus"),
         ];
+        stats.extend(self.memory_limit.map(|limit| host("memory/limit", limit as f64, "bytes")));
         if std::mem::replace(&mut self.cpu_since, true) {
             stats.push(host("cpu/busy_ratio", f64::from(self.system.global_cpu_usage()) / 100.0, "ratio"));
         }
@@ -135,10 +143,18 @@ fn host_id() -> Option<String> {
 }
 
 /// A limit of the control group that we run in, where one is set.
-fn limit(name: &str) -> Option<String> {
+fn limit(name: impl AsRef<Path>) -> Option<String> {
     let limit = std::fs::read_to_string(Path::new("/sys/fs/cgroup").join(name)).ok()?;
     let limit = limit.trim();
     (!limit.starts_with("max")).then(|| limit.to_owned())
+}
+
+/// The least memory that a control group above us may use. Only version 2 is asked, and only Linux has it.
+fn memory_limit() -> Option<u64> {
+    let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let own = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let above = Path::new(own).ancestors().map(|group| limit(group.join("memory.max")));
+    above.flatten().filter_map(|limit| limit.parse().ok()).min()
 }
 
 #[cfg(test)]
@@ -152,14 +168,14 @@ mod tests {
     #[test]
     fn a_host_is_measured() {
         let clock = Clock::start();
-        let mut gauge = Gauge { system: System::new().unwrap(), folder: std::env::temp_dir(), cpu_since: false };
+        let mut gauge = Gauge { memory_limit: Some(1 << 30), ..Gauge::new(&std::env::temp_dir()).unwrap() };
         let first = gauge.read(&clock);
         assert!(!metrics(&first).contains_key("cpu/busy_ratio"), "one look gives no share");
         let stats = gauge.read(&clock);
         let metrics = metrics(&stats);
-        let names =
-            ["clock/wall_offset_ns", "cpu/busy_ratio", "disk/free", "load/1m", "memory/available", "memory/total"];
-        assert_eq!(metrics.keys().copied().collect::<Vec<_>>(), names);
+        let names = "clock/wall_offset_ns cpu/busy_ratio cpu/count disk/free load/1m memory/available memory/limit memory/total";
+        assert_eq!(metrics.keys().copied().collect::<Vec<_>>().join(" "), names);
+        assert!(metrics["cpu/count"] >= 1.0 && metrics["memory/limit"] == f64::from(1 << 30), "{metrics:?}");
         assert!((0.0..=1.0).contains(&metrics["cpu/busy_ratio"]), "{metrics:?}");
         assert!(metrics["disk/free"] > 0.0 && metrics["memory/available"] <= metrics["memory/total"], "{metrics:?}");
         // A second is far more than the time between two readings, and far less than a step anybody would look for.
@@ -187,7 +203,8 @@ mod tests {
         HostWatch::new(&intake, &std::env::temp_dir()).run(token).await;
         let mut entries = std::collections::VecDeque::new();
         intake.drain(&mut entries);
-        assert_eq!(entries.len(), 5, "all but the share of busy time, which needs two looks");
+        let of_a_group = usize::from(memory_limit().is_some());
+        assert_eq!(entries.len(), 6 + of_a_group, "all but the share of busy time, which needs two looks");
         assert_eq!(intake.source_rows()[0].state, "ended");
     }
 }

@@ -1,4 +1,4 @@
-//! CPU time and memory of processes: those under test, the collector, the collector's other children.
+//! CPU time and memory of processes: those with a name, the collector, the collector's other children.
 //!
 //! What a look costs (dev profile, Linux, 132 processes on the machine): 5 ms of CPU for one at the whole machine,
 //! 0.4 ms for one at twelve processes. So the whole machine is looked at every other second, to find new members, and only the
@@ -24,8 +24,8 @@ use crate::intake::{Intake, Source};
 const WHOLE_MACHINE_EVERY: u64 = 2;
 
 /// Measures processes once a second: `cpu/used_ns` (cumulative, descendants and ended ones included), `memory/rss`,
-/// `processes`. Rows have the source `process` and the process's name, or the source `collector` and the subject
-/// `collector` or `children`.
+/// `processes`, `processes/stopped` (how many of them stand still after a SIGSTOP). Rows have the source `process`,
+/// `inject` or `command` and the process's name, or the source `collector` and the subject `collector` or `children`.
 pub struct ProcessWatch {
     source: Source,
     observer: Option<Observer>,
@@ -115,12 +115,13 @@ fn look_of(process: &sysinfo::Process) -> Look {
         cpu_ns: process.accumulated_cpu_time() * 1_000_000,
         rss_bytes: process.memory(),
         running: !matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead),
+        stopped: process.status() == ProcessStatus::Stop,
     }
 }
 
-fn rows(family: &Family, used: Use) -> [Stat; 3] {
+fn rows(family: &Family, used: Use) -> [Stat; 4] {
     let (source, subject) = match family {
-        Family::UnderTest(name) => ("process", &**name),
+        Family::Named(subject) => (subject.source, &*subject.name),
         Family::Collector => ("collector", "collector"),
         Family::Children => ("collector", "children"),
     };
@@ -128,6 +129,7 @@ fn rows(family: &Family, used: Use) -> [Stat; 3] {
         stat(source, subject, "cpu/used_ns", used.cpu_ns as f64, "ns"),
         stat(source, subject, "memory/rss", used.rss_bytes as f64, "bytes"),
         stat(source, subject, "processes", used.processes as f64, "processes"),
+        stat(source, subject, "processes/stopped", used.stopped as f64, "processes"),
     ]
 }
 
@@ -165,7 +167,7 @@ mod tests {
         let mut observer = Observer::new(watched.clone()).unwrap();
         let mut tested = shell("(while :; do :; done) & read stop; kill $!");
         let mut other = shell("read stop");
-        watched.add("tested", tested.id());
+        watched.add("process", "tested", tested.id());
         let busy = |stats: &[Stat]| {
             value(stats, "tested", "cpu/used_ns") >= Some(5e7)
                 && value(stats, "tested", "processes") == Some(2.0)
@@ -176,6 +178,11 @@ mod tests {
         assert!(value(&stats, "tested", "memory/rss").unwrap() > 1e5);
         assert!(value(&stats, "collector", "cpu/used_ns").is_some());
         assert_eq!(value(&stats, "collector", "processes"), Some(1.0));
+        let stop = |signal| rustix::process::kill_process(rustix::process::Pid::from_child(&tested), signal).unwrap();
+        stop(rustix::process::Signal::STOP);
+        look_until(&mut observer, |stats| value(stats, "tested", "processes/stopped") == Some(1.0));
+        stop(rustix::process::Signal::CONT);
+        look_until(&mut observer, |stats| value(stats, "tested", "processes/stopped") == Some(0.0));
         drop((tested.stdin.take(), other.stdin.take()));
         tested.wait().unwrap();
         other.wait().unwrap();
@@ -193,7 +200,7 @@ mod tests {
         watch.run(token).await;
         let mut entries = std::collections::VecDeque::new();
         intake.drain(&mut entries);
-        assert_eq!(entries.len(), 6, "three rows of the collector, three of its children");
+        assert_eq!(entries.len(), 8, "four rows of the collector, four of its children");
         assert_eq!(intake.source_rows()[0].state, "ended");
     }
 }

@@ -1,8 +1,10 @@
 //! The `collector` program as its users meet it, with real processes.
 #![cfg(test)]
 
+mod faults;
 mod refusals;
 mod runs;
+mod wrapped;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -44,6 +46,26 @@ impl Scene {
         self.command(&["record", "scenario.toml", "--runs", "runs"]).spawn().unwrap()
     }
 
+    /// Records until something holds of the journal. The scenario must be one that goes on until then.
+    fn record_until(&self, what: &str, holds: impl Fn(&Recording) -> bool) -> Output {
+        let command = "until [ -e done ]; do sleep 0.01; done";
+        let arguments = ["record", "scenario.toml", "--runs", "runs", "--", "sh", "-c", command];
+        let collector = self.command(&arguments).spawn().unwrap();
+        wait_for(what, || holds(&Recording::open(&self.run_dir()?).ok()?).then_some(()));
+        std::fs::write(self.path("done"), "").unwrap();
+        let output = collector.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        output
+    }
+
+    /// A program beside the scenario.
+    fn program(&self, name: &str, line: &str) {
+        use std::os::unix::fs::OpenOptionsExt;
+        let mut file =
+            std::fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o755).open(self.path(name));
+        std::io::Write::write_all(file.as_mut().unwrap(), format!("#!/bin/sh\n{line}\n").as_bytes()).unwrap();
+    }
+
     /// The folder of the one recording.
     fn run_dir(&self) -> Option<PathBuf> {
         std::fs::read_dir(self.path("runs")).ok()?.next().map(|entry| entry.unwrap().path())
@@ -83,6 +105,19 @@ fn must_end(scene: &Scene, name: &str) {
 
 fn signal(child: &Child, signal: rustix::process::Signal) {
     rustix::process::kill_process(rustix::process::Pid::from_child(child), signal).unwrap();
+}
+
+/// What the timeline says of a subject, as its source tells it: "event exit code".
+fn story(recording: &Recording, source: &str, subject: &str) -> Vec<String> {
+    let events = timeline(recording).into_iter().filter(|event| event.source == source && event.subject == subject);
+    let code = |event: &Event| event.exit_code.map_or_else(String::new, |code| format!(" {code}"));
+    events.map(|event| format!("{}{}", event.event, code(&event))).collect()
+}
+
+/// The lines that a source recorded.
+fn lines(recording: &Recording, source: &str) -> Vec<recording::record::Log> {
+    let logs = recording.rows::<recording::record::Log>().unwrap().into_iter().map(|stamped| stamped.row);
+    logs.filter(|log| log.source == source).collect()
 }
 
 fn timeline(recording: &Recording) -> Vec<Event> {

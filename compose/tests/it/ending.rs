@@ -27,7 +27,7 @@ async fn a_flood_does_not_stand_still() {
     let seen = Seen::default();
     let flood = shell("flood", "yes 0123456789 | head -n 200000 >&2; echo done");
     let mut process = Process::start(&flood, &seen.sink(), None).unwrap();
-    assert_eq!(process.exited().await, Some(0));
+    assert_eq!(process.handle().exited().await, Some(0));
     process.stop().await;
     assert_eq!(seen.lines("flood").len(), 200_001);
 }
@@ -114,7 +114,7 @@ async fn a_signal_to_nobody_says_so() {
 async fn a_process_apart_from_the_set_has_the_same_events() {
     let seen = Seen::default();
     let mut process = Process::start(&shell("publisher", "exec sleep 600"), &seen.sink(), None).unwrap();
-    assert!(runs(process.pid()));
+    assert!(runs(process.handle().pid()));
     let ended = process.stop().await;
     assert_eq!((&*ended.process, ended.exit_code), ("publisher", Some(143)));
     assert_eq!(seen.story(), ["publisher started", "publisher stopping", "publisher exited"]);

@@ -64,19 +64,19 @@ async fn the_guardian_is_told_of_start_and_end() {
     let read = || std::fs::read_to_string(&told).unwrap_or_default();
 
     let mut short = Process::start(&shell("short", "exit 0"), &seen.sink(), Some(&guard)).unwrap();
-    short.exited().await;
-    let id = short.pid();
+    short.handle().exited().await;
+    let id = short.handle().pid();
     wait_until("start and end", || read() == format!("+{id}\n-{id}\n")).await;
     short.stop().await;
 
     let family = shell("family", "sleep 600 & echo $!; exit 0");
     let mut family = Process::start(&family, &seen.sink(), Some(&guard)).unwrap();
-    family.exited().await;
-    let listed = format!("+{id}\n-{id}\n+{}\n", family.pid());
+    family.handle().exited().await;
+    let listed = format!("+{id}\n-{id}\n+{}\n", family.handle().pid());
     wait_until("the family's start", || read() == listed).await;
     assert!(runs(seen.number("family").await), "it stays listed while a member runs");
     family.stop().await;
-    wait_until("the family's end", || read() == format!("{listed}-{}\n", family.pid())).await;
+    wait_until("the family's end", || read() == format!("{listed}-{}\n", family.handle().pid())).await;
 
     let guardian = guard.pid().unwrap();
     drop((short, family, guard));

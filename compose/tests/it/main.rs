@@ -3,5 +3,6 @@
 
 mod ending;
 mod guarding;
+mod restarting;
 mod scene;
 mod starting;

@@ -72,6 +72,7 @@ impl Seen {
         let tell = |event: &Event| {
             let what = match event.what {
                 Happening::Started { .. } => "started",
+                Happening::NotStarted { .. } => "not started",
                 Happening::Ready { .. } => "ready",
                 Happening::Stopping => "stopping",
                 Happening::Exited { .. } => "exited",
