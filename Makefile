@@ -1,5 +1,6 @@
 # make demo   records one real run of the reference pipeline and judges it
 # make test   runs every test
+# make soak   records every fault for real, about 40 minutes, and compares with what is expected
 # make setup  installs what both need (asks for nothing, says what it does)
 
 CACHE := $(or $(TAPEDECK_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tapedeck)
@@ -8,7 +9,7 @@ VENV := $(CACHE)/venv
 BUILD := --workspace --quiet
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test setup build lint
+.PHONY: demo test soak setup build lint
 .DEFAULT_GOAL := demo
 
 setup:
@@ -27,6 +28,12 @@ test: build
 	@$(TARGET)/debug/replay explain fixtures/specs/021.toml >/dev/null
 	@fixtures/pipeline/sts-service/test
 	@$(VENV)/bin/python -B -m pytest -q -p no:cacheprovider fixtures/tests/whole
+
+# Nothing else should be at work on the machine: what takes its CPUs is a fault that is told.
+soak: build
+	@rm -rf runs/soak
+	@fixtures/recordings/record $(or $(FAULTS),--all) --into runs/soak
+	@$(VENV)/bin/python -B fixtures/recordings/judge.py --from runs/soak $(FAULTS)
 
 lint:
 	cargo fmt --all --check

@@ -266,6 +266,7 @@ impl MediaTap {
             "first_pts_s": first.pts_s,
             "joined_after_ms": joined_after_ms,
             "ready_ns": ready_ns,
+            "url": self.redactor.url(&self.url),
         });
         progress.attempts = 0;
         progress.refusal = None;

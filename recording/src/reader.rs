@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use sha2::{Digest, Sha256};
 
@@ -91,8 +92,26 @@ impl Recording {
                 Some(batch) => Ok(vec![batch]),
                 None => entries.batches(table),
             },
-            None => self.parquet(table),
+            None => self.parquet(table, None),
         }
+    }
+
+    /// Some columns of all rows of a table, in the table's order of columns. What is not asked for is not decoded.
+    ///
+    /// # Errors
+    /// As [`Recording::table`].
+    pub fn columns(&self, table: Table, names: &[&str]) -> Result<Vec<RecordBatch>, Error> {
+        if self.journal.is_none() {
+            return self.parquet(table, Some(names));
+        }
+        let wanted = |batch: RecordBatch| {
+            let schema = batch.schema();
+            let fields = schema.fields().iter().enumerate();
+            let indices: Vec<usize> =
+                fields.filter(|(_, field)| names.contains(&field.name().as_str())).map(|(index, _)| index).collect();
+            batch.project(&indices).map_err(|source| Error::Encode { table: table.name(), source: source.into() })
+        };
+        self.table(table)?.into_iter().map(wanted).collect()
     }
 
     /// All rows of a table as its structs.
@@ -110,20 +129,30 @@ impl Recording {
         Ok(rows)
     }
 
-    fn parquet(&self, table: Table) -> Result<Vec<RecordBatch>, Error> {
+    fn parquet(&self, table: Table, columns: Option<&[&str]>) -> Result<Vec<RecordBatch>, Error> {
         let named = self.run.tables.iter().find(|file| file.table == table.name());
         let file = named.map_or_else(|| table.file_name(), |file| file.file.clone());
         let path = self.dir.join(file);
         let content = fs::read(&path).map_err(Error::file("read", &path))?;
         let damaged = |source| Error::Parquet { table: table.name(), path: path.clone(), source };
-        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(content.clone()))
-            .and_then(|builder| builder.with_batch_size(8192).build())
-            .map_err(damaged)?;
+        let mut builder = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(content.clone()))
+            .map_err(damaged)?
+            .with_batch_size(8192);
+        let rows = builder.metadata().file_metadata().num_rows();
+        if let Some(columns) = columns {
+            let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+            builder = builder.with_projection(mask);
+        }
+        let reader = builder.build().map_err(damaged)?;
         if named.is_some_and(|file| file.sha256 != format!("{:x}", Sha256::digest(&content))) {
             return Err(Error::RunFile {
                 path,
                 problem: "its sha256 is not the one in run.json: it was altered".into(),
             });
+        }
+        if let Some(file) = named.filter(|file| file.rows != rows) {
+            let problem = format!("it has {rows} rows, {} by run.json: it was altered", file.rows);
+            return Err(Error::RunFile { path, problem });
         }
         reader.map(|batch| batch.map_err(|error| damaged(error.into()))).collect()
     }

@@ -1,8 +1,9 @@
 //! `replay check`: outcomes and attributions of single runs.
 
+mod answers;
 mod facts;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -63,21 +64,25 @@ fn check_run(engine: &Engine, recording: Recording, spec: &Arc<Spec>) -> Result<
     let run_facts = RunFacts::read(&recording)?;
     let mut report = RunReport {
         run_id: recording.run().run_id.clone(),
+        dir: recording.dir().to_owned(),
+        spec: spec.path.clone(),
         state: recording.state(),
         end_ns: recording.end_ns(),
         version: recording.run().version.as_ref().map(|version| version.id.clone()),
-        remarks: run_facts.remarks(&recording),
+        remarks: [run_facts.remarks(&recording), facts::replacements(&recording, spec)?].concat(),
+        faults: Vec::new(),
         assertions: Vec::new(),
     };
     let views = Arc::new(Views::new(Recorded::Run(Box::new(recording)), Some(spec)).map_err(Error::of_query)?);
     let (mut answers, faults) = ask(engine, &views, spec, &run_facts)?;
+    report.faults = faults;
     let recorded = recorded_names(engine, &views, &answers)?;
     for assertion in &spec.assertions {
-        let judgement = match (run_facts.does_not_apply(assertion), answers.remove(&assertion.id)) {
-            (None, Some(answer)) => judge_one(&views, spec, &run_facts, assertion, &answer, &recorded, &faults)?,
-            (reason, _) => Judgement::without_rows(Outcome::NotApplicable, reason),
+        let judged = match (run_facts.does_not_apply(assertion), answers.remove(&assertion.id)) {
+            (None, Some(answer)) => judge_one(&views, spec, &run_facts, assertion, &answer, &recorded, &report.faults)?,
+            (reason, _) => AssertionReport::new(assertion, Judgement::without_rows(Outcome::NotApplicable, reason)),
         };
-        report.assertions.push(AssertionReport::new(assertion, judgement));
+        report.assertions.push(judged);
     }
     Ok(report)
 }
@@ -150,7 +155,7 @@ fn judge_one(
     answer: &Answer,
     recorded: &Names,
     faults: &[FaultRow],
-) -> Result<Judgement, Error> {
+) -> Result<AssertionReport, Error> {
     let in_spec = |error: QueryError| Error::of_spec(&assertion.query, error);
     let observations = measure::observations(answer, &assertion.bound).map_err(in_spec)?;
     if answer.reads.scans.is_empty() {
@@ -159,8 +164,28 @@ fn judge_one(
     let mut names = recorded.clone();
     expect(&mut names, spec, assertion, &answer.reads, views).map_err(in_spec)?;
     let needs = needs_of(assertion, &answer.reads);
-    let case = Case { bound: &assertion.bound, needs: &needs, min_rows: assertion.min_rows, names: &names };
-    Ok(judge::judge(&facts.watched, &case, observations, faults))
+    let reads: Vec<String> = answer.reads.scans.iter().map(|scan| scan.table.name().to_owned()).collect();
+    let case =
+        Case { bound: &assertion.bound, needs: &needs, reads: &reads, min_rows: assertion.min_rows, names: &names };
+    let judgement = judge::judge(&facts.watched, &case, observations, faults);
+    let drift_line = judgement.drift.as_ref().and_then(|drift| line_of(spec, &drift.wanted));
+    let sources = sources_of(&facts.watched, &needs);
+    Ok(AssertionReport { sources, drift_line, ..AssertionReport::new(assertion, judgement) })
+}
+
+/// The names of the sources that are needed, each once.
+fn sources_of(facts: &judge::Facts, needs: &[Need]) -> Vec<String> {
+    let found = needs.iter().filter_map(|need| need.sources(facts).ok()).flatten();
+    let names: BTreeSet<&str> = found.map(|source| source.name.as_str()).collect();
+    names.into_iter().map(str::to_owned).collect()
+}
+
+/// The first line of a spec that quotes a name, from 1; `None` where it can't be found again.
+fn line_of(spec: &Spec, name: &str) -> Option<usize> {
+    let text = std::fs::read_to_string(&spec.path).ok()?;
+    let quoted = [format!("'{name}'"), format!("\"{name}\"")];
+    let line = text.lines().position(|line| quoted.iter().any(|quoted| line.contains(quoted)))?;
+    Some(line + 1)
 }
 
 /// What an assertion needs: as written, else who writes what it reads. What the recorder itself writes needs nobody.

@@ -9,7 +9,7 @@ mod needs;
 
 use crate::bound::Bound;
 pub use coverage::{Facts, Gap, Source, SourceState};
-pub use drift::Names;
+pub use drift::{Drift, Names};
 pub use faults::FaultRow;
 pub use needs::Need;
 
@@ -101,6 +101,8 @@ pub struct Case<'a> {
     pub bound: &'a Bound,
     /// What must have been watched.
     pub needs: &'a [Need],
+    /// The tables that it reads.
+    pub reads: &'a [String],
     /// With fewer unskipped observations nothing can be said; 0: none are needed.
     pub min_rows: usize,
     /// The names that it looks for.
@@ -137,8 +139,10 @@ pub struct Judgement {
     pub rows: usize,
     /// Rows skipped.
     pub skipped: usize,
-    /// What the spec's faults say about it.
-    pub faults: Vec<String>,
+    /// The faults inside its windows: places in the list that it was judged by.
+    pub faults: Vec<usize>,
+    /// The name that it looks for in vain, and the recorded one that may be meant.
+    pub drift: Option<Drift>,
 }
 
 impl Judgement {
@@ -153,6 +157,7 @@ impl Judgement {
             rows: 0,
             skipped: 0,
             faults: vec![],
+            drift: None,
         }
     }
 }
@@ -172,10 +177,11 @@ pub fn judge(facts: &Facts, case: &Case<'_>, observations: Vec<Observation>, fau
         rows: rows.len(),
         skipped: skipped.len(),
         faults: Vec::new(),
+        drift: case.names.drift(),
     };
-    if let Some(drift) = case.names.drift() {
+    if let Some(drift) = &judgement.drift {
         judgement.outcome = Outcome::Inconclusive;
-        judgement.reason = Some(drift);
+        judgement.reason = Some(drift.to_string());
         judgement.attribution = Some(Attribution::SpecDrift);
         judgement.violations.clear();
         return judgement;
@@ -187,7 +193,8 @@ pub fn judge(facts: &Facts, case: &Case<'_>, observations: Vec<Observation>, fau
 /// The rules about the rows as a whole, before those about each.
 fn decide(facts: &Facts, case: &Case<'_>, rows: &[Judged]) -> (Outcome, Option<String>) {
     if rows.len() < case.min_rows {
-        let missing = coverage::unwatched(facts, case.needs, &facts.whole_run());
+        let missing = coverage::unwatched(facts, case.needs, &facts.whole_run())
+            .or_else(|| coverage::unanswered(facts, case.needs));
         let reason = match (missing, rows.len()) {
             (Some(missing), _) => missing,
             (None, 0) => "no rows: nothing was observed".to_owned(),
@@ -198,7 +205,9 @@ fn decide(facts: &Facts, case: &Case<'_>, rows: &[Judged]) -> (Outcome, Option<S
     if rows.is_empty() {
         let whole_run = facts.whole_run();
         let reason = coverage::unwatched(facts, case.needs, &whole_run)
+            .or_else(|| coverage::unanswered(facts, case.needs))
             .or_else(|| coverage::lost(facts, case.needs, &whole_run))
+            .or_else(|| coverage::contradicted(facts, case))
             .or_else(|| coverage::cut_off(facts, &whole_run));
         let outcome = if reason.is_some() { Outcome::Inconclusive } else { Outcome::Held };
         return (outcome, reason);
@@ -222,10 +231,11 @@ fn judge_row(facts: &Facts, case: &Case<'_>, row: Observation) -> Judged {
         Observed::Text(text) => (Some(case.bound.text(text).unwrap_or(false)), None),
     };
     let unwatched = || coverage::unwatched(facts, case.needs, &window);
-    let lost = || coverage::lost(facts, case.needs, &window);
+    let unanswered = || coverage::unanswered(facts, case.needs);
+    let lost = || coverage::lost(facts, case.needs, &window).or_else(|| coverage::contradicted(facts, case));
     let cut_off = || coverage::cut_off(facts, &window);
     let reason = match satisfied {
-        Some(true) => unwatched().or_else(lost).or_else(cut_off),
+        Some(true) => unwatched().or_else(unanswered).or_else(lost).or_else(cut_off),
         Some(false) if row.evidence.is_empty() => unwatched().or_else(cut_off),
         Some(false) => unwatched(),
         None => unwatched().or_else(lost).or_else(|| coverage::not_reached(facts, &window)),

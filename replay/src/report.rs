@@ -1,17 +1,21 @@
 //! Results for people and for programs. Whatever comes from a recording passes [`plain`] on its way to a terminal.
 
+mod causes;
 mod json;
+mod next;
 pub mod rows;
 mod text;
+mod words;
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 
 use recording::run::State;
 
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::judge::Judgement;
+use crate::judge::{FaultRow, Judgement};
 use crate::spec::Assertion;
 pub use json::check as check_json;
 pub use text::check as check_text;
@@ -20,6 +24,10 @@ pub use text::check as check_text;
 pub struct RunReport {
     /// Its id.
     pub run_id: String,
+    /// Its folder.
+    pub dir: PathBuf,
+    /// The spec's file.
+    pub spec: PathBuf,
     /// How far it came.
     pub state: State,
     /// Its length in ns.
@@ -28,6 +36,8 @@ pub struct RunReport {
     pub version: Option<String>,
     /// What the recording itself says about its limits.
     pub remarks: Vec<String>,
+    /// What the spec's faults found, in the spec's order: judgements name places in this list.
+    pub faults: Vec<FaultRow>,
     /// Each assertion of the spec, in its order.
     pub assertions: Vec<AssertionReport>,
 }
@@ -42,6 +52,10 @@ pub struct AssertionReport {
     pub bound: String,
     /// The unit of its numbers.
     pub unit: Option<String>,
+    /// The sources that it needs, as far as the recording has them.
+    pub sources: Vec<String>,
+    /// The line of the spec that looks for a name which has changed.
+    pub drift_line: Option<usize>,
     /// What became of it.
     pub judgement: Judgement,
 }
@@ -54,6 +68,8 @@ impl AssertionReport {
             says: assertion.says.clone(),
             bound: assertion.bound.to_string(),
             unit: assertion.unit.clone(),
+            sources: Vec::new(),
+            drift_line: None,
             judgement,
         }
     }

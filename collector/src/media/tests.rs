@@ -162,6 +162,7 @@ async fn a_stream_is_read_from_its_beginning_to_its_end() {
     running.stop().await;
     assert_eq!((join["attempts"].as_i64(), join["file"].as_str()), (Some(1), Some("in.mkv")));
     assert!(join["joined_after_ms"].as_f64().unwrap() < 4000.0, "{join}");
+    assert!(join["url"].as_str().unwrap().starts_with("rtmp://127.0.0.1:"), "{join}");
     assert_eq!((end["reason"].as_str(), end["exit_code"].as_i64()), (Some("ended"), Some(0)), "{end}");
     let (video, audio) = (running.packets("video"), running.packets("audio"));
     assert_eq!(end["packets"].as_i64(), Some((video.len() + audio.len()) as i64));

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -24,6 +26,7 @@ pub(super) struct Wrapped {
     timeline: Timeline,
     process: Option<Process>,
     shown: Option<oneshot::Receiver<()>>,
+    not_shown: Arc<AtomicU64>,
 }
 
 impl Wrapped {
@@ -45,7 +48,7 @@ impl Wrapped {
         let events = Events::new(ground, "command", "command");
         // Its silence before it is started is watched as well.
         events.source().live();
-        Some(Wrapped { spec, events, timeline, process: None, shown: None })
+        Some(Wrapped { spec, events, timeline, process: None, shown: None, not_shown: Arc::default() })
     }
 
     /// Runs it until it ends; says why it could not be run.
@@ -53,7 +56,12 @@ impl Wrapped {
         let (lines, shown) = show();
         self.shown = Some(shown);
         // A terminal that stands still holds nobody up: what it can't take is in the recording.
-        let started = self.events.start(&self.spec, move |line| drop(lines.try_send(line.to_owned())));
+        let not_shown = Arc::clone(&self.not_shown);
+        let started = self.events.start(&self.spec, move |line| {
+            if lines.try_send(line.to_owned()).is_err() {
+                not_shown.fetch_add(1, Ordering::Relaxed);
+            }
+        });
         match started {
             Ok(process) => {
                 let handle = process.handle().clone();
@@ -70,8 +78,8 @@ impl Wrapped {
         }
     }
 
-    /// Ends its whole group, and waits for its last lines.
-    pub(super) async fn stop(&mut self) {
+    /// Ends its whole group, and waits for its last lines; says where not all of them were shown.
+    pub(super) async fn stop(&mut self) -> Option<String> {
         if let Some(mut process) = self.process.take() {
             process.stop().await;
         }
@@ -80,6 +88,8 @@ impl Wrapped {
             tokio::time::timeout(SHOWN_WITHIN, shown).await.ok();
         }
         self.events.source().end();
+        let not_shown = self.not_shown.load(Ordering::Relaxed);
+        (not_shown > 0).then(|| format!("{not_shown} lines of the command were not shown here; they are in `logs`"))
     }
 }
 

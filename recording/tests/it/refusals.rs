@@ -65,6 +65,11 @@ fn a_table_cut_short_or_altered_or_gone() {
     assert!(Recording::open(dir.path()).unwrap().rows::<Log>().is_err());
     fs::remove_file(&path).unwrap();
     assert!(Recording::open(dir.path()).unwrap().rows::<Log>().unwrap_err().to_string().contains("logs.parquet"));
+    fs::write(&path, &whole).unwrap();
+    assert!(Recording::open(dir.path()).unwrap().rows::<Log>().is_ok());
+    edit_run_file(dir.path(), "\"rows\": 40", "\"rows\": 41");
+    let error = Recording::open(dir.path()).unwrap().rows::<Log>().unwrap_err().to_string();
+    assert!(error.contains("it has 40 rows, 41 by run.json"), "{error}");
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! What a recording says about itself that judging needs.
 
+use recording::Table;
 use recording::reader::Recording;
-use recording::record::{Event, Gap, SourceRow};
+use recording::record::{Event, Gap, Param, SourceRow};
 use recording::run::State;
 
+use super::answers::Answers;
 use crate::error::Error;
 use crate::judge::{self, Facts, Source, SourceState};
+use crate::spec::Spec;
 
 /// A run's own facts.
 pub struct RunFacts {
@@ -23,7 +26,8 @@ impl RunFacts {
     /// # Errors
     /// [`Error::Recording`].
     pub fn read(recording: &Recording) -> Result<RunFacts, Error> {
-        let sources = recording.rows::<SourceRow>()?.into_iter().map(|stamped| source(stamped.row)).collect();
+        let answers = Answers::read(recording)?;
+        let sources = recording.rows::<SourceRow>()?.into_iter().map(|stamped| source(stamped.row, &answers)).collect();
         let gaps = recording.rows::<Gap>()?.into_iter().map(|stamped| gap(stamped.row)).collect();
         let timeline = recording.rows::<Event>()?;
         let times = |source: &'static str, event: &'static str| {
@@ -63,15 +67,33 @@ impl RunFacts {
     }
 }
 
-fn source(row: SourceRow) -> Source {
+/// What a run used in place of what the specification names.
+///
+/// # Errors
+/// [`Error::Recording`].
+pub fn replacements(recording: &Recording, spec: &Spec) -> Result<Vec<String>, Error> {
+    let params: Vec<Param> = recording.rows::<Param>()?.into_iter().map(|stamped| stamped.row).collect();
+    let mut replacements = Vec::new();
+    for named in &spec.names.entries {
+        let used = params.iter().filter(|param| param.name == named.name && param.value != named.value);
+        replacements.extend(used.map(|used| format!("{}: {} in place of {}", named.name, used.value, named.value)));
+    }
+    Ok(replacements)
+}
+
+fn source(row: SourceRow, answers: &Answers) -> Source {
+    let tables: Vec<String> = serde_json::from_str(&row.tables).unwrap_or_default();
+    let known: Vec<Table> = tables.iter().filter_map(|table| Table::from_name(table)).collect();
     Source {
-        tables: serde_json::from_str(&row.tables).unwrap_or_default(),
         state: match row.state.as_str() {
             "live" => SourceState::Live,
             "ended" => SourceState::Ended,
             "idle" => SourceState::Idle,
             _ => SourceState::Failed,
         },
+        answered: answers.answered(&row, &known),
+        hollow: answers.hollow(&row, &known),
+        tables,
         name: row.source,
         from_ns: row.from_ns,
         to_ns: row.to_ns,

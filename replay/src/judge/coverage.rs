@@ -1,6 +1,6 @@
 //! What was watched, and when: the difference between "it did not happen" and "nobody looked".
 
-use super::Need;
+use super::{Case, Need};
 
 /// Sources end in order, but not at the same moment: a source that lasted until this long before the end saw the end.
 const SLACK_NS: i64 = 2_000_000_000;
@@ -40,6 +40,16 @@ pub struct Source {
     pub to_ns: Option<i64>,
     /// How it ended.
     pub state: SourceState,
+    /// Whether what it watches ever gave it anything: a connection, an answer, a packet, a row.
+    pub answered: bool,
+    /// Tables of which the recording has no row of it, although it counted more rows than are there.
+    pub hollow: Vec<String>,
+}
+
+impl Source {
+    fn is_tap(&self) -> bool {
+        self.name.starts_with("tap:")
+    }
 }
 
 /// How a source ended.
@@ -76,9 +86,13 @@ pub struct Window {
 }
 
 impl Facts {
-    /// The window of a row.
+    /// The window of a row. Before the run there is nothing, and a window whose end comes first is turned around.
     pub fn window(&self, from_ns: Option<i64>, until_ns: Option<i64>) -> Window {
-        Window { from_ns, until_ns }
+        let (from_ns, until_ns) = (from_ns.map(|from_ns| from_ns.max(0)), until_ns.map(|until_ns| until_ns.max(0)));
+        match (from_ns, until_ns) {
+            (Some(later), Some(earlier)) if later > earlier => Window { from_ns: Some(earlier), until_ns: Some(later) },
+            _ => Window { from_ns, until_ns },
+        }
     }
 
     /// The window of what has no row.
@@ -88,7 +102,8 @@ impl Facts {
 
     /// The first and last moment of a window.
     pub fn bounds(&self, window: &Window) -> (i64, i64) {
-        (window.from_ns.unwrap_or(0), window.until_ns.unwrap_or(self.end_ns))
+        let from_ns = window.from_ns.unwrap_or(0);
+        (from_ns, window.until_ns.unwrap_or(self.end_ns.max(from_ns)))
     }
 }
 
@@ -100,11 +115,42 @@ pub fn unwatched(facts: &Facts, needs: &[Need], window: &Window) -> Option<Strin
     })
 }
 
+/// What is needed and never gave an answer in the whole recording; `None` where everything did. That something was not
+/// seen is no less true where nothing was seen at all, but nothing holds by it.
+pub fn unanswered(facts: &Facts, needs: &[Need]) -> Option<String> {
+    let silent = needed(facts, needs).find(|source| !source.answered && !source.is_tap())?;
+    Some(match silent.name.split_once(':') {
+        Some(("media", stream)) => format!("the stream `{stream}` was never joined"),
+        Some(("stats", _)) | None => format!("the source `{}` recorded nothing", silent.name),
+        Some((_, target)) => format!("the target `{target}` never answered"),
+    })
+}
+
+/// What is needed and read and whose rows have gone, by the recording's own count; `None` where they are there.
+pub fn contradicted(facts: &Facts, case: &Case<'_>) -> Option<String> {
+    // The recorder's own tables are read without being needed.
+    let of_the_recorder = facts.sources.iter().filter(|source| source.name == "run");
+    needed(facts, case.needs).chain(of_the_recorder).find_map(|source| {
+        let hollow = source.hollow.iter().find(|table| case.reads.contains(table))?;
+        let name = &source.name;
+        Some(format!(
+            "rows of `{name}` are missing, by its own count, and `{hollow}` has none: the recording was altered"
+        ))
+    })
+}
+
+fn needed<'f>(facts: &'f Facts, needs: &[Need]) -> impl Iterator<Item = &'f Source> {
+    needs.iter().filter_map(|need| need.sources(facts).ok()).flatten()
+}
+
 fn not_live(facts: &Facts, source: &Source, window: &Window) -> Option<String> {
     let name = &source.name;
     let (Some(from_ns), true) = (source.from_ns, source.state != SourceState::Idle) else {
         return Some(format!("the source `{name}` was never live"));
     };
+    if let (false, Some(("tap", tap))) = (source.answered, name.split_once(':')) {
+        return Some(format!("nothing passed the tap `{tap}`: is it in the path?"));
+    }
     let must_begin = window.from_ns.or(facts.published_from_ns);
     if must_begin.is_some_and(|must_begin| from_ns > must_begin) {
         return Some(format!("the source `{name}` was live only from {}", seconds(from_ns)));

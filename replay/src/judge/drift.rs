@@ -1,6 +1,7 @@
 //! Names that the spec looks for and the recording doesn't have, although another is near.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 /// The names of one assertion, and those that were recorded.
 #[derive(Clone, Debug, Default)]
@@ -20,13 +21,30 @@ pub struct Vocabulary {
     pub recorded: BTreeSet<String>,
 }
 
+/// A name that is absent, and the one that may have taken its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drift {
+    /// `sample` or `event`.
+    pub sort: &'static str,
+    /// What the assertion looks for.
+    pub wanted: String,
+    /// What was recorded.
+    pub near: String,
+}
+
+impl fmt::Display for Drift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no {} is named `{}`; did you mean `{}`?", self.sort, self.wanted, self.near)
+    }
+}
+
 impl Names {
-    /// What has drifted, with "did you mean"; `None` where nothing has.
-    pub fn drift(&self) -> Option<String> {
+    /// What has drifted; `None` where nothing has.
+    pub fn drift(&self) -> Option<Drift> {
         let found = [("sample", &self.samples), ("event", &self.events)];
-        found.into_iter().find_map(|(what, names)| {
+        found.into_iter().find_map(|(sort, names)| {
             let (wanted, near) = names.drifted()?;
-            Some(format!("no {what} is named `{wanted}`; did you mean `{near}`?"))
+            Some(Drift { sort, wanted: wanted.to_owned(), near: near.to_owned() })
         })
     }
 }

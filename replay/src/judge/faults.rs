@@ -30,21 +30,15 @@ pub fn attribute(facts: &Facts, judgement: &mut Judgement, rows: &[Judged], faul
         let (fault_from_ns, fault_until_ns) = facts.bounds(&facts.window(fault.row.from_ns, fault.row.until_ns));
         fault.row.skipped.is_none() && fault_from_ns <= until_ns && fault_until_ns >= from_ns
     };
-    let relevant: Vec<&FaultRow> =
-        faults.iter().filter(|fault| windows.iter().any(|window| touches(fault, window))).collect();
-    let every_window = windows.iter().all(|window| relevant.iter().any(|fault| touches(fault, window)));
-    let product = relevant.iter().any(|fault| fault.attribution == Attribution::Product);
+    let near = |fault: &FaultRow| windows.iter().any(|window| touches(fault, window));
+    let relevant: Vec<(usize, &FaultRow)> = faults.iter().enumerate().filter(|(_, fault)| near(fault)).collect();
+    let every_window = windows.iter().all(|window| relevant.iter().any(|(_, fault)| touches(fault, window)));
+    let product = relevant.iter().any(|(_, fault)| fault.attribution == Attribution::Product);
     judgement.attribution = match (judgement.outcome, relevant.first()) {
         (_, Some(_)) if product => Some(Attribution::Product),
-        (Outcome::Broken, Some(first)) if every_window => Some(first.attribution),
+        (Outcome::Broken, Some((_, first))) if every_window => Some(first.attribution),
         (Outcome::Broken, _) => Some(Attribution::Unknown),
-        (_, first) => first.map(|fault| fault.attribution),
+        (_, first) => first.map(|(_, fault)| fault.attribution),
     };
-    judgement.faults = relevant.iter().map(|fault| described(fault)).collect();
-}
-
-fn described(fault: &FaultRow) -> String {
-    let evidence =
-        if fault.row.evidence.is_empty() { String::new() } else { format!(" ({})", fault.row.evidence.join(", ")) };
-    format!("{}: {}: {}{evidence}", fault.attribution.name(), fault.says, fault.row.subject)
+    judgement.faults = relevant.iter().map(|(place, _)| *place).collect();
 }

@@ -26,6 +26,8 @@ fn source(name: &str, tables: &[&str], from_s: Option<i64>, to_s: Option<i64>, s
         from_ns: from_s.map(|from_s| from_s * S),
         to_ns: to_s.map(|to_s| to_s * S),
         state,
+        answered: true,
+        hollow: Vec::new(),
     }
 }
 
@@ -65,6 +67,7 @@ struct Check {
     facts: Facts,
     bound: &'static str,
     needs: Vec<Need>,
+    reads: Vec<String>,
     min_rows: usize,
     names: Names,
     faults: Vec<FaultRow>,
@@ -73,14 +76,23 @@ struct Check {
 impl Default for Check {
     fn default() -> Check {
         let needs = vec![Need::Source("tap:api".into())];
-        Check { facts: facts(), bound: "<= 10", needs, min_rows: 1, names: Names::default(), faults: Vec::new() }
+        Check {
+            facts: facts(),
+            bound: "<= 10",
+            needs,
+            reads: vec!["packets".into()],
+            min_rows: 1,
+            names: Names::default(),
+            faults: Vec::new(),
+        }
     }
 }
 
 impl Check {
     fn judge(&self, rows: &[Observation]) -> Judgement {
         let bound = self.bound.parse().unwrap();
-        let case = Case { bound: &bound, needs: &self.needs, min_rows: self.min_rows, names: &self.names };
+        let (min_rows, names) = (self.min_rows, &self.names);
+        let case = Case { bound: &bound, needs: &self.needs, reads: &self.reads, min_rows, names };
         judge(&self.facts, &case, rows.to_vec(), &self.faults)
     }
 
@@ -184,6 +196,95 @@ fn what_was_needed_must_have_been_live() {
     live(Some(0), Some(60), SourceState::Ended).gives(&[within(3.0, 55, 70)], Held, "");
 }
 
+/// The facts of a run in which a source never got an answer.
+fn silent(name: &str) -> Facts {
+    let mut facts = facts();
+    facts.sources.iter_mut().filter(|source| source.name == name).for_each(|source| source.answered = false);
+    facts
+}
+
+#[test]
+fn a_tap_that_nothing_passed_tells_nothing() {
+    let check = |min_rows| Check { facts: silent("tap:api"), min_rows, ..Check::default() };
+    let reason = "nothing passed the tap `api`: is it in the path?";
+    for observed in [row(3.0), row(12.0), shown(12.0), row(None), within(3.0, 5, 15)] {
+        check(1).gives(&[observed], Inconclusive, reason);
+    }
+    check(1).gives(&[], Inconclusive, reason);
+    check(0).gives(&[], Inconclusive, reason);
+    let elsewhere = Check { needs: vec![Need::Source("scrape:worker".into())], ..check(1) };
+    elsewhere.gives(&[row(12.0)], Broken, "");
+}
+
+#[test]
+fn nothing_holds_by_a_source_that_never_answered() {
+    let explicit = || vec![Need::Source("scrape:worker".into())];
+    let inferred = || vec![Need::Writers { table: "samples".into(), only: Some(["worker".to_owned()].into()) }];
+    for needs in [explicit(), inferred()] {
+        let check =
+            |min_rows| Check { facts: silent("scrape:worker"), needs: needs.clone(), min_rows, ..Check::default() };
+        let reason = "the target `worker` never answered";
+        check(1).gives(&[row(3.0)], Inconclusive, reason);
+        check(1).gives(&[within(3.0, 5, 15)], Inconclusive, reason);
+        check(1).gives(&[row(3.0), row(12.0)], Broken, "");
+        check(1).gives(&[row(12.0)], Broken, "");
+        check(1).gives(&[row(None)], Broken, "");
+        check(1).gives(&[within(None, 5, 15)], Broken, "");
+        check(1).gives(&[], Inconclusive, reason);
+        check(0).gives(&[], Inconclusive, reason);
+    }
+    for (name, reason) in
+        [("media:out", "the stream `out` was never joined"), ("process", "`process` recorded nothing")]
+    {
+        let mut facts = facts();
+        facts.sources.push(Source { answered: false, ..source(name, &[], Some(0), Some(60), SourceState::Ended) });
+        let needs = vec![Need::Source(name.into())];
+        Check { facts, needs, ..Check::default() }.gives(&[row(3.0)], Inconclusive, reason);
+    }
+}
+
+#[test]
+fn rows_that_are_gone_are_no_sign() {
+    let mut facts = facts();
+    facts.sources[0].hollow = vec!["packets".into()];
+    let reads = |table: &str| Check { facts: facts.clone(), reads: vec![table.into()], ..Check::default() };
+    reads("packets").gives(&[row(3.0)], Inconclusive, "rows of `tap:api` are missing");
+    reads("packets").gives(&[within(None, 5, 15)], Inconclusive, "rows of `tap:api` are missing");
+    reads("packets").gives(&[row(12.0)], Broken, "");
+    reads("connections").gives(&[row(3.0)], Held, "");
+    Check { min_rows: 0, ..reads("packets") }.gives(&[], Inconclusive, "altered");
+    let elsewhere = Check { needs: vec![Need::Source("scrape:worker".into())], ..reads("packets") };
+    elsewhere.gives(&[row(3.0)], Held, "");
+    facts.sources.push(Source {
+        hollow: vec!["params".into()],
+        ..source("run", &["params"], Some(0), Some(60), SourceState::Ended)
+    });
+    let recorder = Check { facts, reads: vec!["params".into()], ..Check::default() };
+    recorder.gives(&[row(3.0)], Inconclusive, "rows of `run` are missing");
+}
+
+#[test]
+fn windows_that_are_no_windows() {
+    let cut = Check { facts: Facts { gaps: vec![gap("tap:api", 10, 11)], ..facts() }, ..Check::default() };
+    cut.gives(&[within(3.0, 15, 5)], Inconclusive, "lost");
+    cut.gives(&[within(3.0, 20, 15)], Held, "");
+    Check::default().gives(&[within(None, -20, -10)], Broken, "");
+    Check::default().gives(&[within(3.0, -20, 15)], Held, "");
+    let late = Facts { sources: vec![source("tap:api", &[], Some(5), Some(60), SourceState::Ended)], ..facts() };
+    Check { facts: late, ..Check::default() }.gives(&[within(3.0, -20, 15)], Inconclusive, "live only from 5.0 s");
+    let fault = |from_s, until_s| {
+        let row = within(None, from_s, until_s);
+        vec![FaultRow { attribution: Attribution::Environment, says: "it burnt".into(), row }]
+    };
+    let touched = |from_s, until_s, row: Observation| {
+        !Check { faults: fault(from_s, until_s), ..Check::default() }.judge(&[row]).faults.is_empty()
+    };
+    assert!(touched(15, 5, within(12.0, 10, 11)) && !touched(15, 5, within(12.0, 16, 17)));
+    assert!(touched(i64::MIN / S, 5, within(12.0, 0, 1)) && touched(5, i64::MAX / S, within(12.0, 50, 40)));
+    assert!(touched(90, 95, Observation { until_ns: None, ..within(12.0, 90, 0) }));
+    assert!(!touched(10, 11, Observation { until_ns: None, ..within(12.0, 90, 0) }));
+}
+
 #[test]
 fn needs_are_found_by_what_sources_write() {
     let writers = |table: &str, only: &[&str]| {
@@ -273,8 +374,8 @@ fn faults_attribute() {
     says(with(vec![environment()]), &[within(12.0, 5, 15), within(3.0, 20, 30)], Some(Attribution::Environment));
     says(with(vec![environment(), fault(Attribution::Product, 12, 13)]), &[row(12.0)], Some(Attribution::Product));
     says(with(vec![fault(Attribution::Harness, 10, 11)]), &[row(12.0)], Some(Attribution::Harness));
-    let judgement = with(vec![environment()]).judge(&[row(12.0)]);
-    assert_eq!(judgement.faults, ["environment: it burnt: x"]);
+    let judgement = with(vec![fault(Attribution::Harness, 40, 41), environment()]).judge(&[within(12.0, 5, 15)]);
+    assert_eq!((judgement.faults, judgement.attribution), (vec![1], Some(Attribution::Environment)));
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{AssertionReport, RunReport};
-use crate::judge::{Judged, Observed};
+use super::causes::{self, Cause};
+use super::{AssertionReport, RunReport, words};
+use crate::judge::{FaultRow, Judged, Observed};
 
 /// The answer of `replay check`.
 pub fn check(runs: &[RunReport]) -> Value {
@@ -16,11 +17,27 @@ fn run(run: &RunReport) -> Value {
         "state": run.state.name(),
         "version": run.version,
         "remarks": run.remarks,
-        "assertions": run.assertions.iter().map(assertion).collect::<Vec<_>>(),
+        "causes": causes::causes(run).iter().map(cause).collect::<Vec<_>>(),
+        "assertions": run.assertions.iter().map(|report| assertion(report, &run.faults)).collect::<Vec<_>>(),
     })
 }
 
-fn assertion(report: &AssertionReport) -> Value {
+fn cause(cause: &Cause<'_>) -> Value {
+    let fault = cause.fault;
+    let mut value = json!({
+        "attribution": fault.attribution.name(),
+        "says": fault.says,
+        "subject": fault.row.subject,
+        "evidence": fault.row.evidence,
+        "explains": cause.explains.iter().map(|report| &report.id).collect::<Vec<_>>(),
+    });
+    if let Some(from_ns) = fault.row.from_ns {
+        value["at_s"] = json!(from_ns as f64 / 1e9);
+    }
+    value
+}
+
+fn assertion(report: &AssertionReport, faults: &[FaultRow]) -> Value {
     let judgement = &report.judgement;
     json!({
         "id": report.id,
@@ -34,7 +51,7 @@ fn assertion(report: &AssertionReport) -> Value {
         "reason": judgement.reason,
         "rows": judgement.rows,
         "skipped": judgement.skipped,
-        "faults": judgement.faults,
+        "faults": judgement.faults.iter().filter_map(|place| faults.get(*place)).map(words::fault).collect::<Vec<_>>(),
         "violations": judgement.violations.iter().map(violation).collect::<Vec<_>>(),
     })
 }

@@ -1,19 +1,27 @@
-//! Outcomes for people: one line each, then what speaks for them.
+//! Outcomes for people. Where everything held, a line for each; where not, what could be pasted into a report of a bug:
+//! the cause first, then what it explains, then evidence with handles, then what to type next.
+
+mod broken;
 
 use std::fmt::Write;
 
-use super::{AssertionReport, RunReport, number, plain, seconds, stdout_has_colours};
+use super::causes::{gathered, harmless, with};
+use super::{AssertionReport, RunReport, next, plain, seconds, stdout_has_colours, words};
 use crate::exit::Exit;
-use crate::judge::{Judged, Observed, Outcome};
+use crate::judge::Outcome;
 
-/// More violations of one assertion are only counted.
-const MOST_VIOLATIONS: usize = 10;
+/// More faults in one place are only counted.
+const MOST_FAULTS: usize = 5;
 
 /// The answer of `replay check`: a section for each run, and a last line that says how the program ends.
 pub fn check(runs: &[RunReport], exit: Exit) -> String {
+    written(runs, exit, stdout_has_colours())
+}
+
+fn written(runs: &[RunReport], exit: Exit, colours: bool) -> String {
     let mut text = String::new();
     for run in runs {
-        section(&mut text, run);
+        section(&mut Page { text: &mut text, colours }, run);
     }
     let all = || runs.iter().flat_map(|run| &run.assertions);
     let runs_counted = if runs.len() > 1 { format!("{} runs: ", runs.len()) } else { String::new() };
@@ -21,103 +29,156 @@ pub fn check(runs: &[RunReport], exit: Exit) -> String {
     text
 }
 
-fn section(text: &mut String, run: &RunReport) {
-    let version = run.version.as_ref().map_or(String::new(), |version| format!(", version {}", plain(version)));
-    let _ = writeln!(text, "{} ({}, {}{version})", plain(&run.run_id), run.state.name(), seconds(run.end_ns));
-    for remark in &run.remarks {
-        let _ = writeln!(text, "  {}", plain(remark));
-    }
-    let rows: Vec<[String; 6]> = run.assertions.iter().map(cells).collect();
-    let widths: Vec<usize> =
-        (0..6).map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()).collect();
-    let colours = stdout_has_colours();
-    for (row, report) in rows.iter().zip(&run.assertions) {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            let _ = write!(line, "  {cell:width$}");
-        }
-        let line = coloured(line.trim_end(), report.judgement.outcome, colours);
-        let _ = writeln!(text, "{line}");
-        details(text, report);
-    }
-    text.push('\n');
+/// Where lines are written, and whether in colour.
+struct Page<'t> {
+    text: &'t mut String,
+    colours: bool,
 }
 
-fn cells(report: &AssertionReport) -> [String; 6] {
-    let judgement = &report.judgement;
-    let worst = judgement.worst.as_ref();
-    [
-        judgement.outcome.name().to_owned(),
+impl Page<'_> {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(plain(line).trim_end());
+        self.text.push('\n');
+    }
+
+    /// A line in the colour of an outcome.
+    fn coloured(&mut self, line: &str, outcome: Outcome) {
+        let colour = match outcome {
+            Outcome::Held => "32",
+            Outcome::Broken => "31",
+            Outcome::Inconclusive => "33",
+            Outcome::NotApplicable => "2",
+        };
+        match self.colours {
+            true => _ = writeln!(self.text, "\x1b[{colour}m{}\x1b[0m", plain(line).trim_end()),
+            false => self.line(line),
+        }
+    }
+
+    /// Rows in columns as wide as they need.
+    fn columns(&mut self, indent: &str, rows: &[Vec<String>], outcome: Outcome) {
+        for line in aligned(rows) {
+            self.coloured(&format!("{indent}{line}"), outcome);
+        }
+    }
+}
+
+/// Rows as lines with their cells under each other.
+fn aligned(rows: &[Vec<String>]) -> Vec<String> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let length = |row: &Vec<String>, column: usize| row.get(column).map_or(0, |cell| cell.chars().count());
+    let width = |column| rows.iter().map(|row| length(row, column)).max().unwrap_or_default();
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).filter(|(_, width)| **width > 0);
+        let cells: Vec<String> = cells.map(|(cell, width)| format!("{cell:width$}")).collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
+fn section(page: &mut Page<'_>, run: &RunReport) {
+    let version = run.version.as_ref().map_or(String::new(), |version| format!(", version {version}"));
+    page.line(&format!("{} ({}, {}{version})", run.run_id, run.state.name(), seconds(run.end_ns)));
+    for remark in &run.remarks {
+        page.line(&format!("  {remark}"));
+    }
+    let failed =
+        run.assertions.iter().any(|report| !matches!(report.judgement.outcome, Outcome::Held | Outcome::NotApplicable));
+    if failed {
+        broken::causes(page, run);
+        broken::evidence(page, run);
+        could_not_be_judged(page, run);
+        held_in_short(page, run);
+    } else {
+        held(page, run);
+    }
+    not_applicable(page, run);
+    seen(page, run);
+    let next = next::next(run);
+    if !next.is_empty() {
+        page.line("  next:");
+        next.iter().for_each(|command| page.line(&format!("    {command}")));
+    }
+    page.text.push('\n');
+}
+
+/// A line for each assertion, with what it observed and how far from its bound that is.
+fn held(page: &mut Page<'_>, run: &RunReport) {
+    let reports: Vec<&AssertionReport> = with(run, Outcome::Held).collect();
+    let row = |report: &&AssertionReport| [vec!["held".to_owned()], cells(report)].concat();
+    let rows: Vec<Vec<String>> = reports.iter().map(row).collect();
+    for (line, report) in aligned(&rows).iter().zip(&reports) {
+        page.coloured(&format!("  {line}"), Outcome::Held);
+        skipped(page, report);
+    }
+}
+
+/// An assertion as cells: id, worst value, bound, margin, what it says.
+fn cells(report: &AssertionReport) -> Vec<String> {
+    let worst = report.judgement.worst.as_ref();
+    vec![
         plain(&report.id),
-        worst.map_or_else(|| "-".to_owned(), |worst| observed(worst, report)),
+        worst.map_or_else(|| "-".to_owned(), |worst| words::observed(worst, report)),
         plain(&report.bound),
-        worst
-            .and_then(|worst| worst.margin)
-            .map_or(String::new(), |margin| format!("margin {}", with_unit(margin, report))),
+        words::margin(worst, report),
         plain(&report.says),
     ]
 }
 
-fn observed(row: &Judged, report: &AssertionReport) -> String {
-    match &row.observation.observed {
-        Observed::Missing => "not seen".to_owned(),
-        Observed::Number(value) => with_unit(*value, report),
-        Observed::Text(value) => {
-            let value = plain(value);
-            if value.chars().count() > 40 { value.chars().take(39).chain(['…']).collect() } else { value }
-        }
-    }
-}
-
-fn with_unit(value: f64, report: &AssertionReport) -> String {
-    match &report.unit {
-        Some(unit) => format!("{} {}", number(value), plain(unit)),
-        None => number(value),
-    }
-}
-
-fn coloured(line: &str, outcome: Outcome, colours: bool) -> String {
-    let colour = match outcome {
-        Outcome::Held => "32",
-        Outcome::Broken => "31",
-        Outcome::Inconclusive => "33",
-        Outcome::NotApplicable => "2",
-    };
-    if colours { format!("\x1b[{colour}m{line}\x1b[0m") } else { line.to_owned() }
-}
-
-/// What stands under an assertion's line.
-fn details(text: &mut String, report: &AssertionReport) {
+fn skipped(page: &mut Page<'_>, report: &AssertionReport) {
     let judgement = &report.judgement;
-    let mut say = |line: String| {
-        let _ = writeln!(text, "      {line}");
-    };
-    if let Some(reason) = &judgement.reason {
-        say(plain(reason));
-    }
-    for row in judgement.violations.iter().take(MOST_VIOLATIONS) {
-        let margin = row.margin.map_or(String::new(), |margin| format!(", margin {}", with_unit(margin, report)));
-        let evidence = match row.observation.evidence.is_empty() {
-            true => String::new(),
-            false => format!(", see {}", plain(&row.observation.evidence.join(" "))),
-        };
-        say(format!("{}: {}{margin}{evidence}", plain(&row.observation.subject), observed(row, report)));
-    }
-    if judgement.violations.len() > MOST_VIOLATIONS {
-        say(format!("and {} more of {} rows", judgement.violations.len() - MOST_VIOLATIONS, judgement.rows));
-    }
     if judgement.skipped > 0 {
-        say(format!("{} of {} rows were skipped", judgement.skipped, judgement.rows + judgement.skipped));
+        let all = judgement.rows + judgement.skipped;
+        page.line(&format!("      {} of {all} rows were skipped", judgement.skipped));
     }
-    match judgement.attribution {
-        Some(attribution) if judgement.outcome == Outcome::Broken => {
-            say(format!("attribution: {}", attribution.name()))
-        }
-        _ => {}
+}
+
+/// What is inconclusive, by its reason.
+fn could_not_be_judged(page: &mut Page<'_>, run: &RunReport) {
+    let reason = |report: &AssertionReport| report.judgement.reason.clone().unwrap_or_default();
+    for (reason, reports) in gathered(with(run, Outcome::Inconclusive).map(|report| (reason(report), report))) {
+        let drifted = reports.iter().any(|report| report.judgement.drift.is_some());
+        let drift = if drifted { "spec-drift: " } else { "" };
+        let colon = if reason.ends_with('?') { "" } else { ":" };
+        let line = format!("  {} could not be judged: {drift}{reason}{colon} {}", reports.len(), ids(&reports));
+        page.coloured(&line, Outcome::Inconclusive);
     }
-    for fault in &judgement.faults {
-        say(plain(fault));
+}
+
+fn held_in_short(page: &mut Page<'_>, run: &RunReport) {
+    let reports: Vec<&AssertionReport> = with(run, Outcome::Held).collect();
+    if !reports.is_empty() {
+        page.coloured(&format!("  {} held: {}", reports.len(), ids(&reports)), Outcome::Held);
     }
+}
+
+fn not_applicable(page: &mut Page<'_>, run: &RunReport) {
+    let reason = |report: &AssertionReport| report.judgement.reason.clone().unwrap_or_default();
+    let groups = gathered(with(run, Outcome::NotApplicable).map(|report| (reason(report), report)));
+    let group = |(reason, reports): &(String, Vec<_>)| match reason.is_empty() {
+        true => ids(reports),
+        false => format!("{} ({reason})", ids(reports)),
+    };
+    let groups: Vec<String> = groups.iter().map(group).collect();
+    if !groups.is_empty() {
+        page.coloured(&format!("  not applicable: {}", groups.join(", ")), Outcome::NotApplicable);
+    }
+}
+
+/// Faults that did no harm.
+fn seen(page: &mut Page<'_>, run: &RunReport) {
+    let harmless = harmless(run);
+    for fault in harmless.iter().take(MOST_FAULTS) {
+        page.line(&format!("  seen, and nothing broke by it: {}", words::fault(fault)));
+    }
+    if let Some(more) = harmless.len().checked_sub(MOST_FAULTS).filter(|more| *more > 0) {
+        page.line(&format!("  and {more} more that nothing broke by"));
+    }
+}
+
+fn ids(reports: &[&AssertionReport]) -> String {
+    reports.iter().map(|report| report.id.as_str()).collect::<Vec<_>>().join(" ")
 }
 
 fn counts<'a>(reports: impl Iterator<Item = &'a AssertionReport>) -> String {
@@ -132,3 +193,6 @@ fn counts<'a>(reports: impl Iterator<Item = &'a AssertionReport>) -> String {
         counts.iter().zip(ORDER).map(|(count, outcome)| format!("{count} {}", outcome.name())).collect();
     words.join(", ")
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,18 +48,40 @@ fn the_laws_json_has_the_reports_keys() {
     let spec =
         parse("[spec]\nid = \"t\"\n[[assertion]]\nid = \"A\"\nsays = \"a\"\nbound = \"= 1\"\nobserve = \"SELECT\"\n")
             .unwrap();
-    let judgement = crate::judge::Judgement::without_rows(crate::judge::Outcome::Held, None);
+    let judgement = crate::judge::Judgement {
+        attribution: Some(Attribution::Environment),
+        faults: vec![0],
+        ..crate::judge::Judgement::without_rows(crate::judge::Outcome::Broken, None)
+    };
+    let row = crate::judge::Observation {
+        subject: "laptop".into(),
+        observed: crate::judge::Observed::Missing,
+        from_ns: Some(30_100_000_000),
+        until_ns: Some(30_100_000_000),
+        evidence: vec!["timeline#21".into()],
+        skipped: None,
+    };
+    let fault = crate::judge::FaultRow { attribution: Attribution::Environment, says: "the machine slept".into(), row };
     let run = crate::report::RunReport {
         run_id: String::new(),
+        dir: "runs/a".into(),
+        spec: spec.path.clone(),
         state: recording::run::State::Complete,
         end_ns: 0,
         version: None,
         remarks: Vec::new(),
+        faults: vec![fault],
         assertions: vec![crate::report::AssertionReport::new(&spec.assertions[0], judgement)],
     };
     let report = crate::report::check_json(&[run]);
     assert_eq!(keys(&law), keys(&report));
     assert_eq!(keys(&law["runs"][0]), keys(&report["runs"][0]));
+    assert_eq!(law["runs"][0]["causes"], {
+        let mut causes = report["runs"][0]["causes"].clone();
+        causes[0]["explains"] = serde_json::json!(["FR-001"]);
+        causes
+    });
+    assert_eq!(law["runs"][0]["assertions"][0]["faults"], report["runs"][0]["assertions"][0]["faults"]);
     assert_eq!(keys(&law["runs"][0]["assertions"][0]), keys(&report["runs"][0]["assertions"][0]));
 }
 

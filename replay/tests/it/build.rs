@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use recording::Row;
 use recording::journal::Journal;
-use recording::record::{Event, Packet, Run, Sample, SourceRow};
+use recording::record::{Event, Packet, Run, Sample, Scrape, SourceRow};
 use recording::run::{Environment, RunFile, State, Version};
 use recording::seal::seal;
 use serde_json::json;
@@ -52,6 +52,12 @@ impl Builder {
                     ..Event::default()
                 },
             )
+    }
+
+    /// A page of `worker` that answered.
+    pub fn scrape(self, at_ns: i64) -> Builder {
+        let row = Scrape { target: "worker".into(), status: Some(200), samples: 1, ..Scrape::default() };
+        self.row(at_ns, row)
     }
 
     pub fn row(mut self, at_ns: i64, row: impl Into<Row>) -> Builder {

@@ -73,6 +73,7 @@ fn good(run_id: &str) -> Builder {
         builder = builder
             .packet(at_ns, "sent", "ask", &json!([{ "id": id }]))
             .packet(at_ns + SECOND, "received", "answer", &json!([{ "id": id, "status": "ok" }]))
+            .scrape(at_ns)
             .sample(at_ns, "delay_ms", 40.0 + id as f64);
     }
     builder
@@ -138,13 +139,13 @@ fn a_fault_attributes() {
     let late = good(RUN).packet(55 * SECOND, "sent", "ask", &json!([{ "id": 9 }])).row(56 * SECOND, sleep);
     let assertions = check(late, 4, "broken held held held");
     assert_eq!(assertions[0]["attribution"], "environment");
-    assert_eq!(assertions[0]["faults"], json!(["environment: the machine slept: laptop (timeline#1)"]));
+    assert_eq!(assertions[0]["faults"], json!(["environment: the machine slept: laptop, at 56.0 s (timeline#1)"]));
 }
 
 #[test]
 fn nothing_holds_by_emptiness() {
     let no_packets = good(RUN).without(|row| matches!(row, Row::Packet(_)));
-    check(no_packets, 3, "inconclusive inconclusive held held");
+    check(no_packets, 3, "inconclusive inconclusive held inconclusive");
     let no_samples = good(RUN).without(|row| matches!(row, Row::Sample(_)));
     check(no_samples, 3, "held held inconclusive held");
     let no_tap = good(RUN).without(|row| matches!(row, Row::SourceRow(source) if source.kind == "tap"));
@@ -153,6 +154,92 @@ fn nothing_holds_by_emptiness() {
     check(idle.source("tap:api", &["packets"], None, None, "idle"), 3, "inconclusive inconclusive held inconclusive");
     let no_sources = good(RUN).without(|row| matches!(row, Row::SourceRow(_)));
     check(no_sources, 3, "inconclusive inconclusive inconclusive inconclusive");
+}
+
+/// A connection of a client that was refused, and nothing else.
+fn refused() -> recording::record::ConnectionRow {
+    recording::record::ConnectionRow { tap: "api".into(), kind: "refused".into(), ..Default::default() }
+}
+
+#[test]
+fn nothing_holds_without_one_answer() {
+    let mute = || good(RUN).without(|row| matches!(row, Row::Packet(_)));
+    let assertions = check(mute(), 3, "inconclusive inconclusive held inconclusive");
+    for place in [0, 1, 3] {
+        assert_eq!(assertions[place]["reason"], "nothing passed the tap `api`: is it in the path?");
+    }
+    check(mute().row(5 * SECOND, refused()), 3, "inconclusive inconclusive held held");
+    let scrape = |status, error: &str, samples| recording::record::Scrape {
+        target: "worker".into(),
+        status,
+        samples,
+        error: Some(error.to_owned()).filter(|error| !error.is_empty()),
+        ..Default::default()
+    };
+    let deaf = || good(RUN).without(|row| matches!(row, Row::Scrape(_)));
+    for page in [scrape(None, "refused", 0), scrape(Some(503), "", 0), scrape(Some(200), "not a metrics page", 0)] {
+        let assertions = check(deaf().row(SECOND, page), 3, "held held inconclusive held");
+        assert_eq!(assertions[2]["reason"], "the target `worker` never answered");
+    }
+    check(deaf().row(SECOND, scrape(Some(200), "line 3: no value", 4)), 0, "held held held held");
+    check(deaf().sample(SECOND, "delay_ms", 300.0), 1, "held held broken held");
+}
+
+#[test]
+fn a_table_emptied_behind_its_sources_back_is_no_sign() {
+    let counted = |rows| recording::record::SourceRow {
+        source: "tap:api".into(),
+        kind: "tap".into(),
+        tables: "[\"packets\",\"connections\"]".into(),
+        from_ns: Some(0),
+        to_ns: Some(60 * SECOND),
+        rows,
+        state: "ended".into(),
+    };
+    let opened = || good(RUN).row(5 * SECOND, refused());
+    let emptied = |rows| opened().without(|row| matches!(row, Row::Packet(_))).row(60 * SECOND, counted(rows));
+    check(opened().row(60 * SECOND, counted(9)), 0, "held held held held");
+    check(emptied(1), 3, "inconclusive inconclusive held held");
+    let assertions = check(emptied(9), 3, "inconclusive inconclusive held inconclusive");
+    assert!(assertions[3]["reason"].as_str().unwrap().contains("rows of `tap:api` are missing"), "{}", assertions[3]);
+}
+
+#[test]
+fn what_a_run_used_instead_is_said_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let param = |name: &str, value: &str| recording::record::Param { name: name.into(), value: value.into() };
+    let run = good(RUN).row(1, param("voice", "pico\u{1b}[2J")).row(1, param("model", "tiny")).row(1, param("x", "y"));
+    run.seal(&folder.path().join("runs"));
+    let names = "[names]\nvoice = \"Coqui\"\nmodel = \"tiny\"\nother = \"O\"\n[expects]";
+    std::fs::write(folder.path().join("spec.toml"), SPEC.replace("[expects]", names)).unwrap();
+    let answer = json(folder.path(), &["check", "latest", "--spec", "spec.toml"], 0);
+    assert_eq!(answer["runs"][0]["remarks"], json!(["voice: pico\u{1b}[2J in place of Coqui"]));
+    let text = stdout(&replay(folder.path(), &["check", "latest", "--spec", "spec.toml"]));
+    assert!(text.lines().nth(1).is_some_and(|line| line == "  voice: pico[2J in place of Coqui"), "{text}");
+}
+
+#[test]
+fn causes_say_what_they_explain() {
+    let event = |source: &str, subject: &str, event: &str| Event {
+        source: source.into(),
+        subject: subject.into(),
+        event: event.into(),
+        attributes: "{}".into(),
+        ..Event::default()
+    };
+    let late = good(RUN)
+        .packet(55 * SECOND, "sent", "ask", &json!([{ "id": 9 }]))
+        .row(56 * SECOND, event("mark", "laptop", "sleep"))
+        .row(59 * SECOND, event("mark", "tower", "sleep"));
+    let folder = tempfile::tempdir().unwrap();
+    late.seal(&folder.path().join("runs"));
+    std::fs::write(folder.path().join("spec.toml"), SPEC).unwrap();
+    let answer = json(folder.path(), &["check", "latest", "--spec", "spec.toml"], 4);
+    let cause = json!({
+        "attribution": "environment", "says": "the machine slept", "subject": "laptop", "at_s": 56.0,
+        "evidence": ["timeline#1"], "explains": ["T-1"],
+    });
+    assert_eq!(answer["runs"][0]["causes"], json!([cause]));
 }
 
 #[test]
@@ -173,6 +260,7 @@ fn a_renamed_name_is_drift() {
     let mut renamed = Builder::new(RUN);
     for second in 0..4 {
         renamed = renamed
+            .scrape(second * SECOND)
             .sample(second * SECOND, "worker_delay_ms", 1.0)
             .packet(second * SECOND, "sent", "ask", &json!([{ "id": second }]))
             .packet(second * SECOND, "received", "answers", &json!([{ "id": second, "status": "ok" }]));
@@ -226,9 +314,11 @@ fn people_see_a_table_and_what_the_exit_means() {
     assert!(!text.contains('\u{1b}'), "{text}");
     for line in [
         "small-20261124T070000Z-aaaa (complete, 60.0 s, version abc123)",
-        "held            T-1  1 s       <= 2    margin 1 s    every ask is answered within 2 s",
-        "broken          T-2  bad[31m",
-        "answer: bad[31m, see packets#8",
+        "held  T-1  1 s  <= 2    margin 1 s    every ask is answered within 2 s",
+        "unexplained: 1 broken assertion seen through tap:api: T-2 bad[31m = ok answers are ok",
+        "evidence, the worst first: packets#8 T-2 answer: bad[31m 3 held: T-1 T-3 T-4",
+        "not applicable: T-5 (it applies to runs of kind compose, this run is of kind process)",
+        "next: replay show runs/small-20261124T080000Z-bbbb packets#8 2 runs:",
         "2 runs: 7 held, 1 broken, 0 inconclusive, 2 not-applicable: exit 1, broken without another explanation",
     ] {
         let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -13,6 +13,7 @@ fn busy(run_id: &str) -> Builder {
     for tick in 0..600_i64 {
         let at_ns = tick * SECOND / 10;
         if tick % 10 == 0 {
+            builder = builder.scrape(at_ns);
             for series in 0..300 {
                 builder = builder.sample(at_ns, &format!("metric_{series}"), tick as f64);
             }
