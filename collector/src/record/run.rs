@@ -256,11 +256,7 @@ impl Live {
         let end = self.bring_up_and_wait(&scenario, &mut system, &faults, wrapped.as_mut(), stop).await;
         self.timeline.phase("end reached", serde_json::json!({"by": end.name()}));
         if let Some(wrapped) = &mut wrapped {
-<<<<<<< HEAD
-            wrapped.stop().await;
-=======
             self.problems.extend(wrapped.stop().await);
->>>>>>> main
         }
         if tokio::time::timeout(LAST_LOOK, watchers.look_once_more()).await.is_err() {
             self.problems.push("a page did not answer the last look".to_owned());
