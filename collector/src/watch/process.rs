@@ -204,7 +204,9 @@ mod tests {
         let told = std::fs::read_to_string("/proc/self/schedstat").is_ok_and(|line| line.trim() != "0 0 0");
         let watched = Arc::new(Watched::default());
         let mut observer = Observer::new(watched.clone()).unwrap();
-        let loops = std::thread::available_parallelism().unwrap().get() + 1;
+        // A line for all CPUs and one for each: a loop more than CPUs, whatever share of them a quota leaves us.
+        let lines = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+        let loops = lines.lines().filter(|line| line.starts_with("cpu")).count().max(2);
         let line =
             format!("pids=; {} read stop; kill $pids", "(while :; do :; done) & pids=\"$pids $!\"; ".repeat(loops));
         let mut starved = shell(&line);

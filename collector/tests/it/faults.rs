@@ -30,6 +30,9 @@ fn a_killed_process_that_is_kept_comes_again_under_its_name() {
     assert_eq!(story(&recording, "inject", "a"), ["signal"]);
     let used_ns = stats(&recording, "process", "a", "cpu/used_ns");
     assert!(used_ns.is_sorted() && used_ns.last() > Some(&0.0), "{used_ns:?}");
+    let waited_ns = stats(&recording, "process", "a", "cpu/waited_ns");
+    let told = std::fs::read_to_string("/proc/self/schedstat").is_ok_and(|line| line.trim() != "0 0 0");
+    assert!(waited_ns.is_sorted() && waited_ns.is_empty() != told, "{waited_ns:?}");
     must_end(&scene, "a");
 }
 
