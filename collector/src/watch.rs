@@ -12,6 +12,7 @@ use recording::record::Stat;
 mod family;
 pub mod host;
 mod process;
+mod waiting;
 
 pub use host::HostWatch;
 pub use process::ProcessWatch;

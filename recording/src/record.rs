@@ -338,7 +338,7 @@ tables! {
         source: String,
         /// Whose number it is.
         subject: String,
-        /// `cpu/used_ns`, `memory/rss`, `clock/wall_offset_ns`, …
+        /// `cpu/used_ns`, `cpu/waited_ns`, `memory/rss`, `clock/wall_offset_ns`, …
         metric: String,
         /// The value.
         value: f64,

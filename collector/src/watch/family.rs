@@ -71,6 +71,12 @@ impl Families {
         self.members.keys().map(|id| id.pid).collect()
     }
 
+    /// The processes that have a name, and their descendants.
+    pub(super) fn named(&self) -> Vec<(Family, Id)> {
+        let named = self.members.iter().filter(|(_, member)| matches!(member.family, Family::Named(_)));
+        named.map(|(id, member)| (member.family.clone(), *id)).collect()
+    }
+
     /// Decides anew who belongs to whom; `looks` must be all processes of the machine.
     ///
     /// Whoever is closest above counts: a process with a name, then the collector. A process whose parent ended is

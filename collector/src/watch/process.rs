@@ -17,6 +17,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::family::{Families, Family, Id, Look, Use};
+use super::waiting::Waits;
 use super::{EVERY, Watched, stat};
 use crate::intake::{Intake, Source};
 
@@ -24,7 +25,8 @@ use crate::intake::{Intake, Source};
 const WHOLE_MACHINE_EVERY: u64 = 2;
 
 /// Measures processes once a second: `cpu/used_ns` (cumulative, descendants and ended ones included), `memory/rss`,
-/// `processes`, `processes/stopped` (how many of them stand still after a SIGSTOP). Rows have the source `process`,
+/// `processes`, `processes/stopped` (how many of them stand still after a SIGSTOP); of those with a name also
+/// `cpu/waited_ns` (cumulative: how long their threads were ready to run and had no CPU), where the system tells. Rows have the source `process`,
 /// `inject` or `command` and the process's name, or the source `collector` and the subject `collector` or `children`.
 pub struct ProcessWatch {
     source: Source,
@@ -73,6 +75,7 @@ struct Observer {
     watched: Arc<Watched>,
     system: System,
     families: Families,
+    waits: Waits,
     roots_known: usize,
     looks: u64,
 }
@@ -80,7 +83,8 @@ struct Observer {
 impl Observer {
     fn new(watched: Arc<Watched>) -> Option<Observer> {
         let families = Families::new(std::process::id());
-        Some(Observer { watched, system: System::new().ok()?, families, roots_known: 0, looks: 0 })
+        let (system, waits) = (System::new().ok()?, Waits::default());
+        Some(Observer { watched, system, families, waits, roots_known: 0, looks: 0 })
     }
 
     fn look(&mut self) -> Vec<Stat> {
@@ -95,7 +99,9 @@ impl Observer {
         }
         self.looks += 1;
         self.families.update(&self.seen());
-        self.families.uses().into_iter().flat_map(|(family, used)| rows(&family, used)).collect()
+        self.waits.look(&self.families.named());
+        let uses = self.families.uses().into_iter();
+        uses.flat_map(|(family, used)| rows(&family, used, self.waits.of(&family))).collect()
     }
 
     fn refresh(&mut self, which: ProcessesToUpdate<'_>) {
@@ -119,18 +125,20 @@ fn look_of(process: &sysinfo::Process) -> Look {
     }
 }
 
-fn rows(family: &Family, used: Use) -> [Stat; 4] {
+fn rows(family: &Family, used: Use, waited_ns: Option<u64>) -> Vec<Stat> {
     let (source, subject) = match family {
         Family::Named(subject) => (subject.source, &*subject.name),
         Family::Collector => ("collector", "collector"),
         Family::Children => ("collector", "children"),
     };
-    [
+    let waited = waited_ns.map(|waited_ns| stat(source, subject, "cpu/waited_ns", waited_ns as f64, "ns"));
+    let rows = [
         stat(source, subject, "cpu/used_ns", used.cpu_ns as f64, "ns"),
         stat(source, subject, "memory/rss", used.rss_bytes as f64, "bytes"),
         stat(source, subject, "processes", used.processes as f64, "processes"),
         stat(source, subject, "processes/stopped", used.stopped as f64, "processes"),
-    ]
+    ];
+    rows.into_iter().chain(waited).collect()
 }
 
 #[cfg(test)]
@@ -189,6 +197,29 @@ mod tests {
         let stats = look_until(&mut observer, |stats| value(stats, "tested", "processes") == Some(0.0));
         assert!(value(&stats, "tested", "cpu/used_ns").unwrap() >= used_ns);
         assert_eq!(value(&stats, "tested", "memory/rss"), Some(0.0));
+    }
+
+    #[test]
+    fn processes_that_share_too_few_cpus_have_waited_for_one() {
+        let told = std::fs::read_to_string("/proc/self/schedstat").is_ok_and(|line| line.trim() != "0 0 0");
+        let watched = Arc::new(Watched::default());
+        let mut observer = Observer::new(watched.clone()).unwrap();
+        let loops = std::thread::available_parallelism().unwrap().get() + 1;
+        let line =
+            format!("pids=; {} read stop; kill $pids", "(while :; do :; done) & pids=\"$pids $!\"; ".repeat(loops));
+        let mut starved = shell(&line);
+        watched.add("process", "starved", starved.id());
+        let known = |stats: &[Stat]| value(stats, "starved", "cpu/used_ns") >= Some(5e7);
+        let waited_ns = |stats: &[Stat]| value(stats, "starved", "cpu/waited_ns");
+        let before = waited_ns(&look_until(&mut observer, known));
+        assert_eq!(before.is_some(), told, "{before:?}");
+        let grown = |stats: &[Stat]| !told || waited_ns(stats) >= before.map(|before| before + 5e7);
+        let before = waited_ns(&look_until(&mut observer, grown));
+        drop(starved.stdin.take());
+        starved.wait().unwrap();
+        let stats = look_until(&mut observer, |stats| value(stats, "starved", "processes") == Some(0.0));
+        assert!(waited_ns(&stats) >= before, "{stats:?}");
+        assert_eq!(value(&stats, "collector", "cpu/waited_ns"), None);
     }
 
     #[tokio::test]
