@@ -1,7 +1,8 @@
-//! `replay check`: outcomes and attributions of single runs.
+//! `replay check`: outcomes and attributions of single runs, and of what is asked of several.
 
 mod answers;
 mod facts;
+mod history;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -14,35 +15,39 @@ use recording::reader::Recording;
 use crate::cli::{Cli, Format};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::judge::{self, Case, FaultRow, Judgement, Names, Need, Outcome};
+use crate::judge::{self, Case, FaultRow, Judgement, Names, Need, Observation, Outcome};
 use crate::measure;
-use crate::report::{self, AssertionReport, RunReport};
+use crate::report::{self, AssertionReport, CheckReport, RunReport};
 use crate::runs;
 use crate::spec::{Applies, Assertion, Fault, Query, Spec};
 use crate::views::{Answer, Engine, QueryError, Reads, Recorded, Views};
 use facts::RunFacts;
+use history::{ByAssertion, Sets};
 
 /// Judges every named run, tells it, and says how the program ends.
 ///
 /// # Errors
 /// Anything that keeps one of them from being judged.
 pub fn check(cli: &Cli, names: &[String], spec: Option<&Path>) -> Result<Exit, Error> {
-    let mut specs = BTreeMap::new();
+    let (mut specs, mut sets) = (BTreeMap::new(), Sets::default());
     let mut reports = Vec::new();
-    for path in runs::all(&cli.runs_dir, names)? {
-        let recording = Recording::open(&path)?;
+    let paths = runs::all(&cli.runs_dir, names)?;
+    for path in &paths {
+        let recording = Recording::open(path)?;
         let spec_path = spec.map_or_else(|| path.join("spec.toml"), Path::to_owned);
         let spec = read_once(&mut specs, spec_path)?;
         let engine = Engine::start(cli.time_limit)?;
-        let report = check_run(&engine, recording, &spec);
+        let checked = check_run(&engine, recording, &spec, paths.len() > 1);
         engine.abandon();
-        reports.push(report?);
+        let (report, says) = checked?;
+        sets.add(&spec, &report.run_id, report.dir.clone(), says);
+        reports.push(report);
     }
-    let judgements = reports.iter().flat_map(|run| &run.assertions).map(|assertion| &assertion.judgement);
-    let exit = Exit::of(judgements);
+    let report = CheckReport { runs: reports, history: sets.judged() };
+    let exit = Exit::of(report.assertions().map(|assertion| &assertion.judgement));
     match cli.format {
-        Format::Text => report::print(&report::check_text(&reports, exit))?,
-        Format::Json => report::print_json(&report::check_json(&reports))?,
+        Format::Text => report::print(&report::check_text(&report, exit))?,
+        Format::Json => report::print_json(&report::check_json(&report))?,
     };
     Ok(exit)
 }
@@ -60,7 +65,12 @@ fn read_once(specs: &mut BTreeMap<PathBuf, Arc<Spec>>, path: PathBuf) -> Result<
     Ok(spec)
 }
 
-fn check_run(engine: &Engine, recording: Recording, spec: &Arc<Spec>) -> Result<RunReport, Error> {
+fn check_run(
+    engine: &Engine,
+    recording: Recording,
+    spec: &Arc<Spec>,
+    is_one_of_several: bool,
+) -> Result<(RunReport, ByAssertion), Error> {
     let run_facts = RunFacts::read(&recording)?;
     let mut report = RunReport {
         run_id: recording.run().run_id.clone(),
@@ -74,28 +84,36 @@ fn check_run(engine: &Engine, recording: Recording, spec: &Arc<Spec>) -> Result<
         assertions: Vec::new(),
     };
     let views = Arc::new(Views::new(Recorded::Run(Box::new(recording)), Some(spec)).map_err(Error::of_query)?);
-    let (mut answers, faults) = ask(engine, &views, spec, &run_facts)?;
+    let asked: Vec<&Assertion> =
+        spec.assertions.iter().filter(|assertion| run_facts.is_asked(assertion, is_one_of_several)).collect();
+    let (answers, faults) = ask(engine, &views, spec, &asked)?;
     report.faults = faults;
     let recorded = recorded_names(engine, &views, &answers)?;
+    let mut told = ByAssertion::new();
     for assertion in &spec.assertions {
-        let judged = match (run_facts.does_not_apply(assertion), answers.remove(&assertion.id)) {
-            (None, Some(answer)) => judge_one(&views, spec, &run_facts, assertion, &answer, &recorded, &report.faults)?,
-            (reason, _) => AssertionReport::new(assertion, Judgement::without_rows(Outcome::NotApplicable, reason)),
+        let case = answers.get(&assertion.id).map(|answer| Asked::new(&views, spec, assertion, answer, &recorded));
+        let judged = match (run_facts.does_not_apply(assertion), case.transpose()?) {
+            (None, Some(asked)) => judge_one(spec, &run_facts, assertion, asked, &report.faults),
+            (reason, asked) => {
+                if assertion.over_history && is_one_of_several {
+                    let says = history::tell(&run_facts, assertion, asked.as_ref(), &report.faults)?;
+                    told.insert(assertion.id.clone(), says);
+                }
+                AssertionReport::new(assertion, Judgement::without_rows(Outcome::NotApplicable, reason))
+            }
         };
         report.assertions.push(judged);
     }
-    Ok(report)
+    Ok((report, told))
 }
 
-/// Runs the queries of all applicable assertions and of all faults, side by side.
+/// Runs the queries of some assertions and of all faults, side by side.
 fn ask(
     engine: &Engine,
     views: &Arc<Views>,
     spec: &Spec,
-    facts: &RunFacts,
+    assertions: &[&Assertion],
 ) -> Result<(BTreeMap<String, Answer>, Vec<FaultRow>), Error> {
-    let assertions: Vec<&Assertion> =
-        spec.assertions.iter().filter(|assertion| facts.does_not_apply(assertion).is_none()).collect();
     let queries: Vec<&Query> = assertions
         .iter()
         .map(|assertion| &assertion.query)
@@ -147,30 +165,52 @@ fn recorded_names(engine: &Engine, views: &Arc<Views>, answers: &BTreeMap<String
     Ok(names)
 }
 
+/// What an assertion was answered on one run, and what that is judged by.
+struct Asked {
+    observations: Vec<Observation>,
+    names: Names,
+    needs: Vec<Need>,
+    reads: Vec<String>,
+}
+
+impl Asked {
+    fn new(
+        views: &Views,
+        spec: &Spec,
+        assertion: &Assertion,
+        answer: &Answer,
+        recorded: &Names,
+    ) -> Result<Asked, Error> {
+        let in_spec = |error: QueryError| Error::of_spec(&assertion.query, error);
+        let observations = measure::observations(answer, &assertion.bound).map_err(in_spec)?;
+        if answer.reads.scans.is_empty() {
+            let problem = "it reads no table: an assertion must look at the recording";
+            return Err(in_spec(QueryError::new(problem.into())));
+        }
+        let mut names = recorded.clone();
+        expect(&mut names, spec, assertion, &answer.reads, views).map_err(in_spec)?;
+        let reads = answer.reads.scans.iter().map(|scan| scan.table.name().to_owned()).collect();
+        Ok(Asked { observations, names, needs: needs_of(assertion, &answer.reads), reads })
+    }
+
+    fn case<'a>(&'a self, assertion: &'a Assertion) -> Case<'a> {
+        let Asked { names, needs, reads, .. } = self;
+        Case { bound: &assertion.bound, needs, reads, min_rows: assertion.min_rows, names }
+    }
+}
+
 fn judge_one(
-    views: &Views,
     spec: &Spec,
     facts: &RunFacts,
     assertion: &Assertion,
-    answer: &Answer,
-    recorded: &Names,
+    mut asked: Asked,
     faults: &[FaultRow],
-) -> Result<AssertionReport, Error> {
-    let in_spec = |error: QueryError| Error::of_spec(&assertion.query, error);
-    let observations = measure::observations(answer, &assertion.bound).map_err(in_spec)?;
-    if answer.reads.scans.is_empty() {
-        return Err(in_spec(QueryError::new("it reads no table: an assertion must look at the recording".into())));
-    }
-    let mut names = recorded.clone();
-    expect(&mut names, spec, assertion, &answer.reads, views).map_err(in_spec)?;
-    let needs = needs_of(assertion, &answer.reads);
-    let reads: Vec<String> = answer.reads.scans.iter().map(|scan| scan.table.name().to_owned()).collect();
-    let case =
-        Case { bound: &assertion.bound, needs: &needs, reads: &reads, min_rows: assertion.min_rows, names: &names };
-    let judgement = judge::judge(&facts.watched, &case, observations, faults);
+) -> AssertionReport {
+    let observations = std::mem::take(&mut asked.observations);
+    let judgement = judge::judge(&facts.watched, &asked.case(assertion), observations, faults);
     let drift_line = judgement.drift.as_ref().and_then(|drift| line_of(spec, &drift.wanted));
-    let sources = sources_of(&facts.watched, &needs);
-    Ok(AssertionReport { sources, drift_line, ..AssertionReport::new(assertion, judgement) })
+    let sources = sources_of(&facts.watched, &asked.needs);
+    AssertionReport { sources, drift_line, ..AssertionReport::new(assertion, judgement) }
 }
 
 /// The names of the sources that are needed, each once.
@@ -227,6 +267,16 @@ impl RunFacts {
         if assertion.over_history {
             return Some("it judges a set of runs, not one".into());
         }
+        self.is_not_about(assertion)
+    }
+
+    /// Whether the query of an assertion is asked of this run.
+    fn is_asked(&self, assertion: &Assertion, is_one_of_several: bool) -> bool {
+        self.is_not_about(assertion).is_none() && (is_one_of_several || !assertion.over_history)
+    }
+
+    /// Why the assertion's `applies` leaves this run out; `None` where it doesn't.
+    fn is_not_about(&self, assertion: &Assertion) -> Option<String> {
         let applies = assertion.applies.as_ref()?;
         let fits = |applies: &Applies| match applies {
             Applies::Kind(kind) => *kind == self.kind,

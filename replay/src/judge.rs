@@ -1,16 +1,18 @@
-//! One assertion, one run: what became of it. SPEC.md says every rule that is applied here.
+//! One assertion, one run or a set of them: what became of it. SPEC.md says every rule that is applied here.
 //!
 //! Pure: observations and facts go in, a judgement comes out. No I/O, no clock, no tables.
 
 mod coverage;
 mod drift;
 mod faults;
+mod history;
 mod needs;
 
 use crate::bound::Bound;
 pub use coverage::{Facts, Gap, Source, SourceState};
 pub use drift::{Drift, Names};
 pub use faults::FaultRow;
+pub use history::{LeftOut, Says, Told, judge_over, tell};
 pub use needs::Need;
 
 /// What became of an assertion on one run.

@@ -7,6 +7,7 @@ pub mod rows;
 mod text;
 mod words;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -15,7 +16,7 @@ use recording::run::State;
 
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::judge::{FaultRow, Judgement};
+use crate::judge::{FaultRow, Judgement, LeftOut};
 use crate::spec::Assertion;
 pub use json::check as check_json;
 pub use text::check as check_text;
@@ -58,6 +59,34 @@ pub struct AssertionReport {
     pub drift_line: Option<usize>,
     /// What became of it.
     pub judgement: Judgement,
+}
+
+/// One assertion over a set of runs.
+pub struct HistoryReport {
+    /// The spec's file.
+    pub spec: PathBuf,
+    /// The folders of the runs, by their ids.
+    pub dirs: BTreeMap<String, PathBuf>,
+    /// The assertion and what became of it.
+    pub assertion: AssertionReport,
+    /// The runs that say nothing, and why.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// The answer of `replay check`.
+pub struct CheckReport {
+    /// Each recording.
+    pub runs: Vec<RunReport>,
+    /// What was judged over several of them.
+    pub history: Vec<HistoryReport>,
+}
+
+impl CheckReport {
+    /// Every assertion, of each run and over them.
+    pub fn assertions(&self) -> impl Iterator<Item = &AssertionReport> {
+        let of_runs = self.runs.iter().flat_map(|run| &run.assertions);
+        of_runs.chain(self.history.iter().map(|history| &history.assertion))
+    }
 }
 
 impl AssertionReport {

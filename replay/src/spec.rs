@@ -100,6 +100,8 @@ pub const KEYS: [(&str, &[&str]); 17] = [
 pub struct Spec {
     /// Where it was read.
     pub path: PathBuf,
+    /// What was read: specs of the same text are one spec.
+    pub text: String,
     /// `[spec] id`.
     pub id: String,
     /// The ids that the spec answers for, ranges written out.
@@ -249,6 +251,7 @@ impl Spec {
         let mut head = root.table("spec")?.ok_or_else(|| root.missing("spec", "`[spec]` with its `id`"))?;
         let mut spec = Spec {
             path: path.to_owned(),
+            text: text.to_owned(),
             id: head.required_text("id")?.value,
             requirements: resolve::requirements(&mut head)?,
             names: resolve::names(&mut root)?,

@@ -25,11 +25,7 @@ pub fn attribute(facts: &Facts, judgement: &mut Judgement, rows: &[Judged], faul
         true => vec![facts.whole_run()],
         false => deciding.iter().map(|row| facts.window(row.observation.from_ns, row.observation.until_ns)).collect(),
     };
-    let touches = |fault: &FaultRow, window: &Window| {
-        let (from_ns, until_ns) = facts.bounds(window);
-        let (fault_from_ns, fault_until_ns) = facts.bounds(&facts.window(fault.row.from_ns, fault.row.until_ns));
-        fault.row.skipped.is_none() && fault_from_ns <= until_ns && fault_until_ns >= from_ns
-    };
+    let touches = |fault: &FaultRow, window: &Window| touches(facts, fault, window);
     let near = |fault: &FaultRow| windows.iter().any(|window| touches(fault, window));
     let relevant: Vec<(usize, &FaultRow)> = faults.iter().enumerate().filter(|(_, fault)| near(fault)).collect();
     let every_window = windows.iter().all(|window| relevant.iter().any(|(_, fault)| touches(fault, window)));
@@ -41,4 +37,18 @@ pub fn attribute(facts: &Facts, judgement: &mut Judgement, rows: &[Judged], faul
         (_, first) => first.map(|(_, fault)| fault.attribution),
     };
     judgement.faults = relevant.iter().map(|(place, _)| *place).collect();
+}
+
+/// The fault that takes the blame for whatever is seen in a window: of the environment or the harness, where none of
+/// the product touches it too.
+pub fn excuse<'f>(facts: &Facts, window: &Window, faults: &'f [FaultRow]) -> Option<&'f FaultRow> {
+    let mut relevant = faults.iter().filter(|fault| touches(facts, fault, window)).peekable();
+    let first = relevant.peek().copied()?;
+    (!relevant.any(|fault| fault.attribution == Attribution::Product)).then_some(first)
+}
+
+fn touches(facts: &Facts, fault: &FaultRow, window: &Window) -> bool {
+    let (from_ns, until_ns) = facts.bounds(window);
+    let (fault_from_ns, fault_until_ns) = facts.bounds(&facts.window(fault.row.from_ns, fault.row.until_ns));
+    fault.row.skipped.is_none() && fault_from_ns <= until_ns && fault_until_ns >= from_ns
 }

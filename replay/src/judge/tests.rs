@@ -3,7 +3,7 @@ use super::*;
 const S: i64 = 1_000_000_000;
 
 /// A complete run of 60 s that a tap and a scraper watched from start to end.
-fn facts() -> Facts {
+pub fn facts() -> Facts {
     Facts {
         complete: true,
         end_ns: 60 * S,
@@ -31,11 +31,11 @@ fn source(name: &str, tables: &[&str], from_s: Option<i64>, to_s: Option<i64>, s
     }
 }
 
-fn gap(source: &str, from_s: i64, to_s: i64) -> Gap {
+pub fn gap(source: &str, from_s: i64, to_s: i64) -> Gap {
     Gap { from_ns: from_s * S, to_ns: to_s * S, source: source.into() }
 }
 
-fn row(observed: impl Into<Option<f64>>) -> Observation {
+pub fn row(observed: impl Into<Option<f64>>) -> Observation {
     Observation {
         subject: "x".into(),
         observed: observed.into().map_or(Observed::Missing, Observed::Number),
@@ -46,7 +46,7 @@ fn row(observed: impl Into<Option<f64>>) -> Observation {
     }
 }
 
-fn within(observed: impl Into<Option<f64>>, from_s: i64, until_s: i64) -> Observation {
+pub fn within(observed: impl Into<Option<f64>>, from_s: i64, until_s: i64) -> Observation {
     Observation { from_ns: Some(from_s * S), until_ns: Some(until_s * S), ..row(observed) }
 }
 
@@ -54,23 +54,23 @@ fn shown(observed: f64) -> Observation {
     Observation { evidence: vec!["packets#1".into()], ..row(observed) }
 }
 
-fn text(observed: &str) -> Observation {
+pub fn text(observed: &str) -> Observation {
     Observation { observed: Observed::Text(observed.into()), ..row(None) }
 }
 
-fn skipped(observed: f64) -> Observation {
+pub fn skipped(observed: f64) -> Observation {
     Observation { skipped: Some("too short".into()), ..row(observed) }
 }
 
 /// What is asked, and of what.
-struct Check {
-    facts: Facts,
-    bound: &'static str,
-    needs: Vec<Need>,
-    reads: Vec<String>,
-    min_rows: usize,
-    names: Names,
-    faults: Vec<FaultRow>,
+pub struct Check {
+    pub facts: Facts,
+    pub bound: &'static str,
+    pub needs: Vec<Need>,
+    pub reads: Vec<String>,
+    pub min_rows: usize,
+    pub names: Names,
+    pub faults: Vec<FaultRow>,
 }
 
 impl Default for Check {

@@ -3,12 +3,24 @@
 use serde_json::{Value, json};
 
 use super::causes::{self, Cause};
-use super::{AssertionReport, RunReport, words};
+use super::{AssertionReport, CheckReport, HistoryReport, RunReport, words};
 use crate::judge::{FaultRow, Judged, Observed};
 
 /// The answer of `replay check`.
-pub fn check(runs: &[RunReport]) -> Value {
-    json!({ "format": 1, "runs": runs.iter().map(run).collect::<Vec<_>>() })
+pub fn check(report: &CheckReport) -> Value {
+    json!({
+        "format": 1,
+        "runs": report.runs.iter().map(run).collect::<Vec<_>>(),
+        "history": report.history.iter().map(history).collect::<Vec<_>>(),
+    })
+}
+
+fn history(history: &HistoryReport) -> Value {
+    let mut value = assertion(&history.assertion, &[]);
+    let left_out = history.left_out.iter().map(|run| json!({ "run_id": run.run_id, "reason": run.reason }));
+    value["runs"] = json!(history.dirs.len());
+    value["left_out"] = left_out.collect();
+    value
 }
 
 fn run(run: &RunReport) -> Value {

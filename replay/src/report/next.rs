@@ -3,7 +3,7 @@
 use recording::Table;
 
 use super::causes;
-use super::{AssertionReport, RunReport, plain};
+use super::{AssertionReport, HistoryReport, RunReport, plain};
 use crate::exit::Exit;
 use crate::judge::{Judged, Outcome};
 
@@ -22,6 +22,15 @@ pub fn next(run: &RunReport) -> Vec<String> {
         next.push(format!("replay info {dir}"));
     }
     next
+}
+
+/// The next command after what was judged over several runs: the worst of them.
+pub fn next_of_history(history: &HistoryReport) -> Option<String> {
+    let worst = history.assertion.judgement.violations.first()?.observation.subject.split(' ').next()?;
+    let dir = word(&history.dirs.get(worst)?.display().to_string());
+    let is_a_copy = history.dirs.values().any(|dir| history.spec.starts_with(dir));
+    let spec = word(&history.spec.display().to_string());
+    Some(if is_a_copy { format!("replay check {dir}") } else { format!("replay check {dir} --spec {spec}") })
 }
 
 /// The handle to look at first: of what is broken and unexplained, then of what explains the rest.

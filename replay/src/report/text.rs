@@ -2,30 +2,32 @@
 //! the cause first, then what it explains, then evidence with handles, then what to type next.
 
 mod broken;
+mod history;
 
 use std::fmt::Write;
 
 use super::causes::{gathered, harmless, with};
-use super::{AssertionReport, RunReport, next, plain, seconds, stdout_has_colours, words};
+use super::{AssertionReport, CheckReport, RunReport, next, plain, seconds, stdout_has_colours, words};
 use crate::exit::Exit;
 use crate::judge::Outcome;
 
 /// More faults in one place are only counted.
 const MOST_FAULTS: usize = 5;
 
-/// The answer of `replay check`: a section for each run, and a last line that says how the program ends.
-pub fn check(runs: &[RunReport], exit: Exit) -> String {
-    written(runs, exit, stdout_has_colours())
+/// The answer of `replay check`: a section for each run, one for what was judged over several, and a last line that says
+/// how the program ends.
+pub fn check(report: &CheckReport, exit: Exit) -> String {
+    written(report, exit, stdout_has_colours())
 }
 
-fn written(runs: &[RunReport], exit: Exit, colours: bool) -> String {
+fn written(report: &CheckReport, exit: Exit, colours: bool) -> String {
     let mut text = String::new();
-    for run in runs {
-        section(&mut Page { text: &mut text, colours }, run);
-    }
-    let all = || runs.iter().flat_map(|run| &run.assertions);
-    let runs_counted = if runs.len() > 1 { format!("{} runs: ", runs.len()) } else { String::new() };
-    let _ = writeln!(text, "{runs_counted}{}: exit {}, {}", counts(all()), exit.code(), exit.meaning());
+    let mut page = Page { text: &mut text, colours };
+    report.runs.iter().for_each(|run| section(&mut page, run));
+    history::sections(&mut page, &report.history);
+    let runs = report.runs.len();
+    let runs_counted = if runs > 1 { format!("{runs} runs: ") } else { String::new() };
+    let _ = writeln!(text, "{runs_counted}{}: exit {}, {}", counts(report.assertions()), exit.code(), exit.meaning());
     text
 }
 

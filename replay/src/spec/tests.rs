@@ -73,7 +73,18 @@ fn the_laws_json_has_the_reports_keys() {
         faults: vec![fault],
         assertions: vec![crate::report::AssertionReport::new(&spec.assertions[0], judgement)],
     };
-    let report = crate::report::check_json(&[run]);
+    let history = crate::report::HistoryReport {
+        spec: spec.path.clone(),
+        dirs: [(String::new(), "runs/a".into())].into(),
+        assertion: crate::report::AssertionReport::new(
+            &spec.assertions[0],
+            crate::judge::Judgement::without_rows(crate::judge::Outcome::Held, None),
+        ),
+        left_out: vec![crate::judge::LeftOut { run_id: String::new(), reason: String::new() }],
+    };
+    let report = crate::report::check_json(&crate::report::CheckReport { runs: vec![run], history: vec![history] });
+    assert_eq!(keys(&law["history"][0]), keys(&report["history"][0]));
+    assert_eq!(keys(&law["history"][0]["left_out"][0]), keys(&report["history"][0]["left_out"][0]));
     assert_eq!(keys(&law), keys(&report));
     assert_eq!(keys(&law["runs"][0]), keys(&report["runs"][0]));
     assert_eq!(law["runs"][0]["causes"], {

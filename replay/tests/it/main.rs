@@ -4,6 +4,7 @@
 mod answers;
 mod build;
 mod coverage;
+mod history;
 mod names;
 mod outcomes;
 mod refusals;

@@ -75,9 +75,13 @@ fn run(assertions: Vec<AssertionReport>, faults: Vec<FaultRow>) -> RunReport {
     }
 }
 
+fn of(run: RunReport) -> CheckReport {
+    CheckReport { runs: vec![run], history: vec![] }
+}
+
 fn text(run: RunReport) -> String {
     let exit = Exit::of(run.assertions.iter().map(|report| &report.judgement));
-    written(&[run], exit, false)
+    written(&of(run), exit, false)
 }
 
 #[track_caller]
@@ -237,8 +241,8 @@ fn terminals_see_colours_and_nothing_else_of_a_recordings_own() {
     let bad = vec![late("ask\u{1b}[2J", 1, &["packets#1\u{1b}[0m"])];
     let run = || run(vec![broken("A-1", Attribution::Unknown, &[], bad.clone()), held("A-2")], vec![]);
     let exit = Exit::Broken;
-    assert!(!written(&[run()], exit, false).contains('\u{1b}'));
-    let coloured = written(&[run()], exit, true);
+    assert!(!written(&of(run()), exit, false).contains('\u{1b}'));
+    let coloured = written(&of(run()), exit, true);
     assert!(coloured.contains("\u{1b}[31m      A-1  3 s"), "{coloured}");
     assert!(!coloured.contains("\u{1b}[2J"), "{coloured}");
 }
