@@ -210,15 +210,14 @@ impl MediaTap {
                 }
                 Next::Line(None) => return joined,
                 Next::Line(Some(line)) => {
-                    if let Some(packet) = reader.line(&line) {
-                        let now_ns = self.source.clock().now_ns();
-                        last_ns.store(now_ns, Ordering::Relaxed);
-                        if joined.packets == 0 {
-                            self.tell_join(ready_ns, progress, file, &packet);
-                        }
-                        joined.packets += 1;
-                        self.put(now_ns, &packet);
+                    let Some(packet) = reader.line(&line) else { continue };
+                    let now_ns = self.source.clock().now_ns();
+                    last_ns.store(now_ns, Ordering::Relaxed);
+                    if joined.packets == 0 {
+                        self.tell_join(ready_ns, progress, file, &packet);
                     }
+                    joined.packets += 1;
+                    self.put(now_ns, &packet);
                 }
             }
         }

@@ -52,6 +52,28 @@ impl Setup {
         Ok(Setup { scenario, clock, runs, labels, keep_up: false, command: Vec::new(), duration: None })
     }
 
+    /// What `run.json` says of a run that begins, without secrets.
+    async fn run_file(&self, redactor: &Redactor, version: Option<Version>) -> Result<RunFile, AnyError> {
+        let scenario = &self.scenario;
+        Ok(RunFile {
+            format: recording::FORMAT,
+            run_id: scenario.stream.clone(),
+            scenario: scenario.name.clone(),
+            kind: scenario.kind.name().to_owned(),
+            spec_id: spec_id(scenario),
+            stream: scenario.stream.clone(),
+            state: State::Running,
+            started_unix_ns: self.clock.unix_ns(0),
+            duration_ns: 0,
+            labels: self.labels.iter().map(|(name, value)| (name.clone(), redactor.named(name, value))).collect(),
+            version: version.map(|version| Version { id: redactor.text(&version.id), ..version }),
+            environment: facts::environment(scenario).await,
+            stimulus_sha256: scenario.stimulus.as_deref().map(recording::seal::sha256_of_file).transpose()?,
+            redaction: redact::RULES.map(str::to_owned).to_vec(),
+            tables: Vec::new(),
+        })
+    }
+
     /// Whether Ctrl-C is the way this run is meant to end.
     fn ends_by_hand(&self) -> bool {
         self.scenario.kind != Kind::Process && self.duration.is_none() && self.scenario.until.is_none()
@@ -159,25 +181,9 @@ impl Live {
     async fn begin(setup: Setup) -> Result<Live, AnyError> {
         let Setup { scenario, clock, .. } = &setup;
         let redactor = Arc::new(Redactor::open(scenario.literals.clone())?);
-        let run_id = scenario.stream.clone();
         let (version, mut problems) = facts::version(&scenario.processes).await;
-        let run_file = RunFile {
-            format: recording::FORMAT,
-            run_id: run_id.clone(),
-            scenario: scenario.name.clone(),
-            kind: scenario.kind.name().to_owned(),
-            spec_id: spec_id(scenario),
-            stream: scenario.stream.clone(),
-            state: State::Running,
-            started_unix_ns: clock.unix_ns(0),
-            duration_ns: 0,
-            labels: setup.labels.iter().map(|(name, value)| (name.clone(), redactor.named(name, value))).collect(),
-            version: version.map(|version| Version { id: redactor.text(&version.id), ..version }),
-            environment: facts::environment(scenario).await,
-            stimulus_sha256: scenario.stimulus.as_deref().map(recording::seal::sha256_of_file).transpose()?,
-            redaction: redact::RULES.map(str::to_owned).to_vec(),
-            tables: Vec::new(),
-        };
+        let run_file = setup.run_file(&redactor, version).await?;
+        let run_id = run_file.run_id.clone();
         let folder = Folder::create(&setup.runs, &run_id)?;
         run_file.write(folder.dir())?;
         problems.extend(copy_texts(scenario, &folder, &redactor)?);

@@ -15,24 +15,7 @@ const NUMBERS: [&str; 6] = ["video_streams", "audio_streams", "width", "height",
 pub fn lower(section: &mut Section<'_>, asked: &Asked<'_>) -> Result<Lowered, Error> {
     asked.not_empty(section, "probe")?;
     let target = section.required_text("target")?.value;
-    let (mut found, mut wanted) = (Vec::new(), Vec::new());
-    let shown = |key: &str, column: &str| format!("'{key} ' || coalesce(CAST({column} AS VARCHAR), '?')");
-    for (key, column) in TEXTS {
-        if let Some(text) = section.text(key)? {
-            found.push(shown(key, column));
-            wanted.push(format!("{key} {}", text.value));
-        }
-    }
-    for key in NUMBERS {
-        if let Some((number, _)) = section.integer(key)? {
-            found.push(shown(key, key));
-            wanted.push(format!("{key} {number}"));
-        }
-    }
-    let (found, wanted) = match wanted.is_empty() {
-        true => ("'readable'".to_owned(), "readable".to_owned()),
-        false => (format!("concat_ws(', ', {})", found.join(", ")), wanted.join(", ")),
-    };
+    let (found, wanted) = found_and_wanted(section)?;
     let value = expression(section, "value")?;
     let (observed, bound) = match value {
         None => {
@@ -55,4 +38,26 @@ pub fn lower(section: &mut Section<'_>, asked: &Asked<'_>) -> Result<Lowered, Er
         quoted(&target),
     );
     Ok(Lowered { bound, ..Lowered::new(sql) })
+}
+
+/// SQL that says what a row of `probes` found under the keys that are given, and what it says where all is as wanted.
+fn found_and_wanted(section: &mut Section<'_>) -> Result<(String, String), Error> {
+    let (mut found, mut wanted) = (Vec::new(), Vec::new());
+    let shown = |key: &str, column: &str| format!("'{key} ' || coalesce(CAST({column} AS VARCHAR), '?')");
+    for (key, column) in TEXTS {
+        if let Some(text) = section.text(key)? {
+            found.push(shown(key, column));
+            wanted.push(format!("{key} {}", text.value));
+        }
+    }
+    for key in NUMBERS {
+        if let Some((number, _)) = section.integer(key)? {
+            found.push(shown(key, key));
+            wanted.push(format!("{key} {number}"));
+        }
+    }
+    Ok(match wanted.is_empty() {
+        true => ("'readable'".to_owned(), "readable".to_owned()),
+        false => (format!("concat_ws(', ', {})", found.join(", ")), wanted.join(", ")),
+    })
 }
