@@ -306,6 +306,16 @@ fn media() {
     };
     outcome(late(good()), &media("duration", "40..42"), "inconclusive");
     outcome(late(good()), &media("duration", "35..42"), "held");
+    // The reader is late or not, whatever it reads: here it was there from the picture's beginning.
+    let sound_from = |from_s: f64| {
+        let is_before = move |packet: &MediaPacket| packet.kind == "audio" && packet.pts_s < Some(from_s);
+        good().without(move |row| matches!(row, Row::MediaPacket(packet) if is_before(packet)))
+    };
+    let silent_at_first = outcome(sound_from(30.0), &media("duration", "40..42"), "broken");
+    assert_eq!(silent_at_first["violations"][0]["observed"], 11.0, "{silent_at_first:#}");
+    let sound = "media = { target = \"out\", kind = \"audio\", measure = \"duration\" }\nbound = \"40..42\"";
+    outcome(sound_from(30.0), sound, "broken");
+    outcome(late(sound_from(30.0)), sound, "inconclusive");
 }
 
 #[test]

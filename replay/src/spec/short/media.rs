@@ -2,6 +2,7 @@
 
 use super::probe::READABLE;
 use super::{Asked, Lowered, evidence_of_growing, floor, quoted};
+use crate::bound::Bound;
 use crate::error::Error;
 use crate::spec::document::Section;
 use crate::spec::near;
@@ -19,14 +20,7 @@ pub fn lower(section: &mut Section<'_>, asked: &Asked<'_>) -> Result<Lowered, Er
     let target = quoted(&section.required_text("target")?.value);
     let kinds = kinds(section)?;
     let measure = chosen(section, "measure", &MEASURES)?;
-    let (value, shown_by) = match measure {
-        "duration" => ("max(pts_s + coalesce(duration_s, 0)) - min(pts_s)", "max(seq)"),
-        "hole" => ("max(step_s)", "first_value(seq ORDER BY step_s DESC NULLS LAST, seq)"),
-        "stall" => ("max(wait_s)", "first_value(seq ORDER BY wait_s DESC NULLS LAST, seq)"),
-        _ => ("count(*)", "max(seq)"),
-    };
-    let evidence =
-        evidence_of_growing(bound, &format!("({value})"), &format!("'media_packets#' || CAST({shown_by} AS VARCHAR)"));
+    let tracks = tracks(&target, measure, bound);
     // Only what is measured from beginning to end is less for a late reader. Nothing else reads the timeline: its
     // sources would be needed for nothing.
     let (skipped, with_join) = match (measure, floor(bound)) {
@@ -45,25 +39,42 @@ pub fn lower(section: &mut Section<'_>, asked: &Asked<'_>) -> Result<Lowered, Er
         "SELECT concat_ws(', ', {target}, k.kind{of_codec}) || coalesce(' (stream ' || CAST(m.stream AS VARCHAR) || ')', '') AS subject,\n       \
                 {observed} AS observed, m.evidence,\n       {skipped} AS skipped\n\
          FROM (VALUES {}) k(kind)\n\
-         LEFT JOIN (SELECT kind, stream, min(pts_s) AS first_s, {value} AS value,\n                  {evidence} AS evidence\n           \
-                    FROM (SELECT *, pts_s - lag(pts_s) OVER (PARTITION BY kind, stream ORDER BY pts_s) AS step_s,\n                        \
-                                 (at_ns - lag(at_ns) OVER (PARTITION BY kind, stream ORDER BY seq)) / 1e9 AS wait_s\n                 \
-                          FROM media_packets WHERE target = {target})\n           \
-                    GROUP BY kind, stream) m ON m.kind = k.kind{with_codec}{with_join}",
+         LEFT JOIN ({tracks}) m ON m.kind = k.kind{with_codec}{with_join}",
         values.join(", "),
     );
     let unit = if measure == "packets" { None } else { Some("s") };
     Ok(Lowered { unit, min_rows: kinds.len(), ..Lowered::new(sql) })
 }
 
-/// Why a short stream is not judged, and the join that tells.
+/// Each track of the target with its measure and the packet that shows it.
+fn tracks(target: &str, measure: &str, bound: &Bound) -> String {
+    let (value, shown_by) = match measure {
+        "duration" => ("max(pts_s + coalesce(duration_s, 0)) - min(pts_s)", "max(seq)"),
+        "hole" => ("max(step_s)", "first_value(seq ORDER BY step_s DESC NULLS LAST, seq)"),
+        "stall" => ("max(wait_s)", "first_value(seq ORDER BY wait_s DESC NULLS LAST, seq)"),
+        _ => ("count(*)", "max(seq)"),
+    };
+    let shown_by = format!("'media_packets#' || CAST({shown_by} AS VARCHAR)");
+    let evidence = evidence_of_growing(bound, &format!("({value})"), &shown_by);
+    format!(
+        "SELECT kind, stream, {value} AS value,\n                  {evidence} AS evidence\n           \
+         FROM (SELECT *, pts_s - lag(pts_s) OVER (PARTITION BY kind, stream ORDER BY pts_s) AS step_s,\n                        \
+                      (at_ns - lag(at_ns) OVER (PARTITION BY kind, stream ORDER BY seq)) / 1e9 AS wait_s\n                 \
+               FROM media_packets WHERE target = {target})\n           \
+         GROUP BY kind, stream"
+    )
+}
+
+/// Why a short stream is not judged, and the join that tells. The reader is late, not a track of what it reads: sound
+/// that begins after the picture was there from the stream's beginning is as short as it looks.
 fn late(target: &str, least: f64) -> (String, String) {
     let skipped = format!(
-        "CASE WHEN m.value < {least:?} AND m.first_s > 0.5 AND coalesce(j.joined_after_ms, 1e9) > {LATE_MS}\n            \
+        "CASE WHEN m.value < {least:?} AND f.first_s > 0.5 AND coalesce(j.joined_after_ms, 1e9) > {LATE_MS}\n            \
          THEN 'the reader joined too late: ' || coalesce(CAST(round(j.joined_after_ms) AS VARCHAR), '?') || ' ms after the path was ready' END"
     );
     let join = format!(
-        "\nLEFT JOIN (SELECT min(json_get_float(attributes, 'joined_after_ms')) AS joined_after_ms\n           \
+        "\nLEFT JOIN (SELECT min(pts_s) AS first_s FROM media_packets WHERE target = {target}) f ON true\n\
+         LEFT JOIN (SELECT min(json_get_float(attributes, 'joined_after_ms')) AS joined_after_ms\n           \
                    FROM timeline WHERE source = 'media' AND event = 'media.join' AND subject = {target}) j ON true"
     );
     (skipped, join)

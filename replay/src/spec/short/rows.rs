@@ -47,7 +47,7 @@ impl Rows {
             columns: sql::columns(relation, asked.views),
             table: Table::from_name(relation),
             called: called.to_owned(),
-            from_where: format!("FROM {relation}{condition}"),
+            from_where: format!("FROM {}{condition}", closed(relation)),
         })
     }
 
@@ -115,7 +115,10 @@ pub fn list(section: &mut Section<'_>, key: &str) -> Result<Vec<String>, Error> 
 fn checked(section: &Section<'_>, key: &str, at: usize, text: &str) -> Result<String, Error> {
     let wrong = |problem| section.wrong(at, format!("`{key}` is an expression of SQL: {problem}"));
     sql::expression(text).map_err(wrong)?;
-    // A comment at its end must not swallow what follows.
-    let text = text.trim();
-    Ok(if text.contains("--") { format!("{text}\n") } else { text.to_owned() })
+    Ok(closed(text.trim()))
+}
+
+/// A comment at the end of what was typed must not swallow what follows.
+fn closed(text: &str) -> String {
+    if text.contains("--") { format!("{text}\n") } else { text.to_owned() }
 }

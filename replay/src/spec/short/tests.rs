@@ -132,6 +132,19 @@ fn columns_are_told_from_the_text() {
 }
 
 #[test]
+fn a_comment_swallows_nothing() {
+    let sql = |keys: &str| spec(keys).assertions[0].query.sql.clone();
+    let count = sql("count = { of = \"asks -- of today\" }\nbound = \"= 1\"\nempty = \"held\"");
+    assert!(count.contains("FROM asks -- of today\n"), "{count}");
+    let filtered = sql("each = { of = \"asks -- all\", where = \"id > 0 -- some\", holds = \"true\" }");
+    assert!(filtered.contains("FROM asks -- all\n") && filtered.contains("(id > 0 -- some\n)"), "{filtered}");
+    let responds = sql("responds = { to = \"asks -- a\", with = \"polls -- b\", key = \"seq\", within = \"1s\" }");
+    for comment in ["-- a\n", "-- b\n"] {
+        assert!(responds.contains(comment), "{responds}");
+    }
+}
+
+#[test]
 fn what_is_no_single_expression_is_refused() {
     for good in ["a = 'b'", "CASE WHEN a THEN b END -- why", "a IN (SELECT b FROM c)"] {
         assert_eq!(sql::expression(good), Ok(()));
