@@ -4,7 +4,7 @@ mod answers;
 mod facts;
 mod history;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -72,39 +72,39 @@ fn check_run(
     is_one_of_several: bool,
 ) -> Result<(RunReport, ByAssertion), Error> {
     let run_facts = RunFacts::read(&recording)?;
-    let mut report = RunReport {
+    let mut report = nothing_judged(&run_facts, &recording, spec)?;
+    let views = Arc::new(Views::new(Recorded::Run(Box::new(recording)), Some(spec)).map_err(Error::of_query)?);
+    let is_asked = |assertion: &&Assertion| run_facts.is_asked(assertion, is_one_of_several);
+    let asked: Vec<&Assertion> = spec.assertions.iter().filter(is_asked).collect();
+    let (answers, faults) = ask(engine, &views, spec, &asked)?;
+    report.faults = faults;
+    let recorded = recorded_names(engine, &views, &answers)?;
+    let mut told = ByAssertion::new();
+    for assertion in &spec.assertions {
+        let asked = answers.get(&assertion.id).map(|answer| Asked::new(&views, spec, assertion, answer, &recorded));
+        let asked = asked.transpose()?;
+        if assertion.over_history && is_one_of_several {
+            let says = history::tell(&run_facts, assertion, asked.as_ref(), &report.faults)?;
+            told.insert(assertion.id.clone(), says);
+        }
+        report.assertions.push(judge_one(spec, &run_facts, assertion, asked, &report.faults));
+    }
+    Ok((report, told))
+}
+
+/// What is to be said of a recording before anything is judged.
+fn nothing_judged(run_facts: &RunFacts, recording: &Recording, spec: &Spec) -> Result<RunReport, Error> {
+    Ok(RunReport {
         run_id: recording.run().run_id.clone(),
         dir: recording.dir().to_owned(),
         spec: spec.path.clone(),
         state: recording.state(),
         end_ns: recording.end_ns(),
         version: recording.run().version.as_ref().map(|version| version.id.clone()),
-        remarks: [run_facts.remarks(&recording), facts::replacements(&recording, spec)?].concat(),
+        remarks: [run_facts.remarks(recording), facts::replacements(recording, spec)?].concat(),
         faults: Vec::new(),
         assertions: Vec::new(),
-    };
-    let views = Arc::new(Views::new(Recorded::Run(Box::new(recording)), Some(spec)).map_err(Error::of_query)?);
-    let asked: Vec<&Assertion> =
-        spec.assertions.iter().filter(|assertion| run_facts.is_asked(assertion, is_one_of_several)).collect();
-    let (answers, faults) = ask(engine, &views, spec, &asked)?;
-    report.faults = faults;
-    let recorded = recorded_names(engine, &views, &answers)?;
-    let mut told = ByAssertion::new();
-    for assertion in &spec.assertions {
-        let case = answers.get(&assertion.id).map(|answer| Asked::new(&views, spec, assertion, answer, &recorded));
-        let judged = match (run_facts.does_not_apply(assertion), case.transpose()?) {
-            (None, Some(asked)) => judge_one(spec, &run_facts, assertion, asked, &report.faults),
-            (reason, asked) => {
-                if assertion.over_history && is_one_of_several {
-                    let says = history::tell(&run_facts, assertion, asked.as_ref(), &report.faults)?;
-                    told.insert(assertion.id.clone(), says);
-                }
-                AssertionReport::new(assertion, Judgement::without_rows(Outcome::NotApplicable, reason))
-            }
-        };
-        report.assertions.push(judged);
-    }
-    Ok((report, told))
+    })
 }
 
 /// Runs the queries of some assertions and of all faults, side by side.
@@ -140,7 +140,7 @@ fn ask(
 
 fn fault_rows(fault: &Fault, answer: &Answer) -> Result<Vec<FaultRow>, Error> {
     let rows = measure::occurrences(answer).map_err(|error| Error::of_spec(&fault.query, error))?;
-    let row = |row| FaultRow { attribution: fault.attribution, says: fault.says.clone(), row };
+    let row = |(row, concerns)| FaultRow { attribution: fault.attribution, says: fault.says.clone(), row, concerns };
     Ok(rows.into_iter().map(row).collect())
 }
 
@@ -203,21 +203,18 @@ fn judge_one(
     spec: &Spec,
     facts: &RunFacts,
     assertion: &Assertion,
-    mut asked: Asked,
+    asked: Option<Asked>,
     faults: &[FaultRow],
 ) -> AssertionReport {
+    let reason = facts.does_not_apply(assertion);
+    let Some(mut asked) = asked.filter(|_| reason.is_none()) else {
+        return AssertionReport::new(assertion, Judgement::without_rows(Outcome::NotApplicable, reason));
+    };
     let observations = std::mem::take(&mut asked.observations);
     let judgement = judge::judge(&facts.watched, &asked.case(assertion), observations, faults);
     let drift_line = judgement.drift.as_ref().and_then(|drift| line_of(spec, &drift.wanted));
-    let sources = sources_of(&facts.watched, &asked.needs);
+    let sources = judge::names_of_needs(&facts.watched, &asked.needs).into_iter().map(str::to_owned).collect();
     AssertionReport { sources, drift_line, ..AssertionReport::new(assertion, judgement) }
-}
-
-/// The names of the sources that are needed, each once.
-fn sources_of(facts: &judge::Facts, needs: &[Need]) -> Vec<String> {
-    let found = needs.iter().filter_map(|need| need.sources(facts).ok()).flatten();
-    let names: BTreeSet<&str> = found.map(|source| source.name.as_str()).collect();
-    names.into_iter().map(str::to_owned).collect()
 }
 
 /// The first line of a spec that quotes a name, from 1; `None` where it can't be found again.

@@ -82,7 +82,12 @@ pub enum Command {
         output: Option<PathBuf>,
     },
     /// Judge recordings against a spec.
-    #[command(after_help = "Examples:\n  replay check latest\n  replay check runs/ --spec spec.toml --format json")]
+    ///
+    /// Each is judged by itself. Where there are several, what the spec asks `over = "history"` is judged over all of
+    /// them too, in a section of its own.
+    #[command(
+        after_help = "Examples:\n  replay check latest\n  replay check runs/ --spec spec.toml    each recording in the folder, and all of them as a history\n  replay check latest --format json"
+    )]
     Check {
         /// Recordings, or folders of recordings.
         #[arg(required = true, value_name = "RUN|RUNS")]

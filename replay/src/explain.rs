@@ -71,10 +71,13 @@ pub fn plan<'s>(cli: &Cli, spec: &'s Arc<Spec>) -> Result<Vec<Explained<'s>>, Er
 fn explain_all<'s>(engine: &Engine, spec: &'s Arc<Spec>) -> Result<Vec<Explained<'s>>, Error> {
     let views = Arc::new(Views::new(Recorded::Nothing, Some(spec)).map_err(Error::of_query)?);
     let all: Vec<View> = [spec.names.view(Runs::One)].into_iter().chain(spec.views.iter().cloned()).collect();
-    let queries: Vec<&Query> =
-        all.iter().map(|view| &view.query).chain(spec.faults.iter().map(|fault| &fault.query)).collect();
+    let of_views: Vec<&Query> = all.iter().map(|view| &view.query).collect();
+    let of_faults: Vec<&Query> = spec.faults.iter().map(|fault| &fault.query).collect();
     let of_assertions: Vec<&Query> = spec.assertions.iter().map(|assertion| &assertion.query).collect();
-    ask(engine, &views, &queries)?;
+    ask(engine, &views, &of_views)?;
+    for (query, answer) in of_faults.iter().zip(ask(engine, &views, &of_faults)?) {
+        measure::occurrences(&answer).map_err(|error| Error::of_spec(query, error))?;
+    }
     let answers = ask(engine, &views, &of_assertions)?;
     let mut explained = Vec::new();
     for (assertion, answer) in spec.assertions.iter().zip(answers) {

@@ -13,7 +13,7 @@ pub use coverage::{Facts, Gap, Source, SourceState};
 pub use drift::{Drift, Names};
 pub use faults::FaultRow;
 pub use history::{LeftOut, Says, Told, judge_over, tell};
-pub use needs::Need;
+pub use needs::{Need, names as names_of_needs};
 
 /// What became of an assertion on one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,7 +188,7 @@ pub fn judge(facts: &Facts, case: &Case<'_>, observations: Vec<Observation>, fau
         judgement.violations.clear();
         return judgement;
     }
-    faults::attribute(facts, &mut judgement, &rows, faults);
+    faults::attribute(facts, case.needs, &mut judgement, &rows, faults);
     judgement
 }
 

@@ -10,6 +10,9 @@ use crate::views::{Answer, QueryError};
 
 /// The columns of an observation, as SPEC.md lists them; the first two must be there.
 pub const COLUMNS: [&str; 6] = ["subject", "observed", "from_ns", "until_ns", "evidence", "skipped"];
+/// The columns of a fault: one more. Only the first must be there.
+pub const COLUMNS_OF_FAULTS: [&str; 7] =
+    ["subject", "observed", "from_ns", "until_ns", "evidence", "skipped", "concerns"];
 /// More rows than this are no observations but a table.
 const MOST_ROWS: usize = 200_000;
 
@@ -18,34 +21,41 @@ const MOST_ROWS: usize = 200_000;
 /// # Errors
 /// [`QueryError`] where columns are missing, unknown, of a wrong type, or can't be compared with the bound.
 pub fn observations(answer: &Answer, bound: &Bound) -> Result<Vec<Observation>, QueryError> {
-    check_columns(&answer.schema, true)?;
+    check_columns(&answer.schema, &COLUMNS, 2)?;
     check_bound(&answer.schema, bound)?;
     rows(answer)
 }
 
-/// The rows in a fault's answer: observations whose `observed` doesn't matter.
+/// The rows in a fault's answer: observations whose `observed` doesn't matter, and the names of the sources that each
+/// concerns, none where it concerns all.
 ///
 /// # Errors
 /// As [`observations`].
-pub fn occurrences(answer: &Answer) -> Result<Vec<Observation>, QueryError> {
-    check_columns(&answer.schema, false)?;
-    rows(answer)
+pub fn occurrences(answer: &Answer) -> Result<Vec<(Observation, Vec<String>)>, QueryError> {
+    check_columns(&answer.schema, &COLUMNS_OF_FAULTS, 1)?;
+    let mut concerns = Vec::new();
+    for batch in &answer.batches {
+        match batch.column_by_name("concerns") {
+            Some(array) => concerns.extend(several("concerns", array, &[','])?),
+            None => concerns.extend(std::iter::repeat_n(Vec::new(), batch.num_rows())),
+        }
+    }
+    Ok(rows(answer)?.into_iter().zip(concerns).collect())
 }
 
-/// Refuses columns that an observation doesn't have.
-fn check_columns(schema: &Schema, observed: bool) -> Result<(), QueryError> {
+/// Refuses columns other than these, and where one of the first is not there.
+fn check_columns(schema: &Schema, known: &[&'static str], needed: usize) -> Result<(), QueryError> {
     for (index, field) in schema.fields().iter().enumerate() {
         let name = field.name().as_str();
-        if !COLUMNS.contains(&name) {
-            let near = crate::spec::near(name, COLUMNS);
-            return Err(QueryError::new(format!("the column `{name}` is none of {}{near}", COLUMNS.join(", "))));
+        if !known.contains(&name) {
+            let near = crate::spec::near(name, known.iter().copied());
+            return Err(QueryError::new(format!("the column `{name}` is none of {}{near}", known.join(", "))));
         }
         if schema.fields().iter().take(index).any(|other| other.name() == name) {
             return Err(QueryError::new(format!("the column `{name}` is there twice")));
         }
     }
-    let wanted = if observed { &COLUMNS[..2] } else { &COLUMNS[..1] };
-    match wanted.iter().find(|name| schema.column_with_name(name).is_none()) {
+    match known.iter().take(needed).find(|name| schema.column_with_name(name).is_none()) {
         Some(missing) => Err(QueryError::new(format!("there is no column `{missing}`: write `… AS {missing}`"))),
         None => Ok(()),
     }
@@ -93,7 +103,7 @@ fn append(batch: &RecordBatch, observations: &mut Vec<Observation>) -> Result<()
     let observed = column("observed").map(values).transpose()?;
     let from_ns = column("from_ns").map(|array| times("from_ns", array)).transpose()?;
     let until_ns = column("until_ns").map(|array| times("until_ns", array)).transpose()?;
-    let evidence = column("evidence").map(handles).transpose()?;
+    let evidence = column("evidence").map(|array| several("evidence", array, &[',', ' '])).transpose()?;
     let skipped = texts("skipped")?;
     for row in 0..batch.num_rows() {
         observations.push(Observation {
@@ -137,15 +147,16 @@ fn times(name: &str, array: &ArrayRef) -> Result<Vec<Option<i64>>, QueryError> {
     Ok(array.as_primitive::<Int64Type>().iter().collect())
 }
 
-/// Handles as one text (`packets#118, packets#120`) or as a list of texts.
-fn handles(array: &ArrayRef) -> Result<Vec<Vec<String>>, QueryError> {
+/// Several in one text (`packets#118, packets#120`) or as a list of texts.
+fn several(name: &str, array: &ArrayRef, separators: &[char]) -> Result<Vec<Vec<String>>, QueryError> {
     if let Some(lists) = array.as_list_opt::<i32>() {
         let items = |row| match lists.is_null(row) {
             true => Ok(Vec::new()),
-            false => Ok(texts("evidence", &lists.value(row))?.into_iter().flatten().collect()),
+            false => Ok(texts(name, &lists.value(row))?.into_iter().flatten().filter(|one| !one.is_empty()).collect()),
         };
         return (0..lists.len()).map(items).collect();
     }
-    let split = |text: String| text.split([',', ' ']).filter(|handle| !handle.is_empty()).map(str::to_owned).collect();
-    Ok(texts("evidence", array)?.into_iter().map(|text| text.map(split).unwrap_or_default()).collect())
+    let split =
+        |text: String| text.split(separators).map(str::trim).filter(|one| !one.is_empty()).map(str::to_owned).collect();
+    Ok(texts(name, array)?.into_iter().map(|text| text.map(split).unwrap_or_default()).collect())
 }

@@ -1,7 +1,9 @@
 //! Faults that the spec knows, as evidence about an assertion's windows.
 
+use std::collections::BTreeSet;
+
 use super::coverage::Window;
-use super::{Attribution, Facts, Judged, Judgement, Observation, Outcome};
+use super::{Attribution, Facts, Judged, Judgement, Need, Observation, Outcome, needs};
 
 /// One row of a fault's query.
 #[derive(Clone, Debug)]
@@ -12,11 +14,20 @@ pub struct FaultRow {
     pub says: String,
     /// Where and when.
     pub row: Observation,
+    /// The names of the sources that it is about; none: whatever is seen through any.
+    pub concerns: Vec<String>,
 }
 
-/// Sets the attribution: by the faults inside the windows of the rows that decide. A broken assertion is only excused
-/// where every one of its violations lies beside a fault.
-pub fn attribute(facts: &Facts, judgement: &mut Judgement, rows: &[Judged], faults: &[FaultRow]) {
+impl FaultRow {
+    /// Whether it speaks of what is seen through one of these sources.
+    pub fn is_about(&self, needed: &BTreeSet<&str>) -> bool {
+        self.concerns.is_empty() || self.concerns.iter().any(|name| needed.contains(name.as_str()))
+    }
+}
+
+/// Sets the attribution: by the faults inside the windows of the rows that decide and about a source that is needed. A
+/// broken assertion is only excused where every one of its violations lies beside a fault.
+pub fn attribute(facts: &Facts, needs: &[Need], judgement: &mut Judgement, rows: &[Judged], faults: &[FaultRow]) {
     let deciding: Vec<&Judged> = match judgement.outcome {
         Outcome::Broken => judgement.violations.iter().collect(),
         _ => rows.iter().collect(),
@@ -25,8 +36,9 @@ pub fn attribute(facts: &Facts, judgement: &mut Judgement, rows: &[Judged], faul
         true => vec![facts.whole_run()],
         false => deciding.iter().map(|row| facts.window(row.observation.from_ns, row.observation.until_ns)).collect(),
     };
+    let needed = needs::names(facts, needs);
     let touches = |fault: &FaultRow, window: &Window| touches(facts, fault, window);
-    let near = |fault: &FaultRow| windows.iter().any(|window| touches(fault, window));
+    let near = |fault: &FaultRow| fault.is_about(&needed) && windows.iter().any(|window| touches(fault, window));
     let relevant: Vec<(usize, &FaultRow)> = faults.iter().enumerate().filter(|(_, fault)| near(fault)).collect();
     let every_window = windows.iter().all(|window| relevant.iter().any(|(_, fault)| touches(fault, window)));
     let product = relevant.iter().any(|(_, fault)| fault.attribution == Attribution::Product);
@@ -41,8 +53,8 @@ pub fn attribute(facts: &Facts, judgement: &mut Judgement, rows: &[Judged], faul
 
 /// The fault that takes the blame for whatever is seen in a window: of the environment or the harness, where none of
 /// the product touches it too.
-pub fn excuse<'f>(facts: &Facts, window: &Window, faults: &'f [FaultRow]) -> Option<&'f FaultRow> {
-    let mut relevant = faults.iter().filter(|fault| touches(facts, fault, window)).peekable();
+pub fn excuse<'f>(facts: &Facts, window: &Window, faults: &[&'f FaultRow]) -> Option<&'f FaultRow> {
+    let mut relevant = faults.iter().copied().filter(|fault| touches(facts, fault, window)).peekable();
     let first = relevant.peek().copied()?;
     (!relevant.any(|fault| fault.attribution == Attribution::Product)).then_some(first)
 }

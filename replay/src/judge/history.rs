@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Attribution, Case, Facts, FaultRow, Judged, Judgement, Observation, Observed, Outcome};
-use super::{coverage, faults};
+use super::{coverage, faults, needs};
 use crate::bound::Bound;
 
 /// More runs that pull an average down are not named.
@@ -61,11 +61,13 @@ pub fn tell(facts: &Facts, case: &Case<'_>, observations: &[Observation], faults
     for row in observations {
         rows.entry(&row.subject).or_default().push(row);
     }
-    let value = |rows: Vec<&Observation>| average_of_rows(facts, case, &rows, faults);
+    let needed = needs::names(facts, case.needs);
+    let faults: Vec<&FaultRow> = faults.iter().filter(|fault| fault.is_about(&needed)).collect();
+    let value = |rows: Vec<&Observation>| average_of_rows(facts, case, &rows, &faults);
     Says::Values(rows.into_iter().map(|(subject, rows)| (subject.to_owned(), value(rows))).collect())
 }
 
-fn average_of_rows(facts: &Facts, case: &Case<'_>, rows: &[&Observation], faults: &[FaultRow]) -> Result<f64, String> {
+fn average_of_rows(facts: &Facts, case: &Case<'_>, rows: &[&Observation], faults: &[&FaultRow]) -> Result<f64, String> {
     let unskipped = rows.iter().filter(|row| row.skipped.is_none());
     let values = unskipped.map(|row| value(facts, case, row, faults)).collect::<Result<Vec<f64>, String>>()?;
     match (values.is_empty(), rows.first().and_then(|row| row.skipped.clone())) {
@@ -76,7 +78,7 @@ fn average_of_rows(facts: &Facts, case: &Case<'_>, rows: &[&Observation], faults
 
 /// What a row observed, or why that is no evidence. Other than where one run is judged, what speaks against a value
 /// does so whether it satisfies the bound or not: else the average would lean to one side.
-fn value(facts: &Facts, case: &Case<'_>, row: &Observation, faults: &[FaultRow]) -> Result<f64, String> {
+fn value(facts: &Facts, case: &Case<'_>, row: &Observation, faults: &[&FaultRow]) -> Result<f64, String> {
     let window = facts.window(row.from_ns, row.until_ns);
     if let Some(fault) = faults::excuse(facts, &window, faults) {
         return Err(format!("{}: {}", fault.attribution.name(), fault.says));

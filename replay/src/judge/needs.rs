@@ -45,6 +45,17 @@ impl Need {
     }
 }
 
+/// The names of the sources that are needed: those that the recording has, and those that were written and it doesn't
+/// have.
+pub fn names<'n>(facts: &'n Facts, needs: &'n [Need]) -> BTreeSet<&'n str> {
+    let of = |need: &'n Need| match (need.sources(facts), need) {
+        (Ok(sources), _) => sources.into_iter().map(|source| source.name.as_str()).collect(),
+        (Err(_), Need::Source(name)) => vec![name.as_str()],
+        (Err(_), Need::Writers { .. }) => Vec::new(),
+    };
+    needs.iter().flat_map(of).collect()
+}
+
 fn writers<'f>(facts: &'f Facts, table: &str, name: Option<&str>) -> Result<Vec<&'f Source>, String> {
     let writes = |source: &&Source| source.tables.iter().any(|written| written == table);
     let named = |source: &&Source| match (name, source.name.split_once(':')) {

@@ -274,7 +274,7 @@ fn windows_that_are_no_windows() {
     Check { facts: late, ..Check::default() }.gives(&[within(3.0, -20, 15)], Inconclusive, "live only from 5.0 s");
     let fault = |from_s, until_s| {
         let row = within(None, from_s, until_s);
-        vec![FaultRow { attribution: Attribution::Environment, says: "it burnt".into(), row }]
+        vec![FaultRow { attribution: Attribution::Environment, says: "it burnt".into(), row, concerns: Vec::new() }]
     };
     let touched = |from_s, until_s, row: Observation| {
         !Check { faults: fault(from_s, until_s), ..Check::default() }.judge(&[row]).faults.is_empty()
@@ -358,6 +358,7 @@ fn faults_attribute() {
         attribution,
         says: "it burnt".into(),
         row: within(None, from_s, until_s),
+        concerns: Vec::new(),
     };
     let with = |faults: Vec<FaultRow>| Check { faults, ..Check::default() };
     let environment = || fault(Attribution::Environment, 10, 11);
@@ -376,6 +377,50 @@ fn faults_attribute() {
     says(with(vec![fault(Attribution::Harness, 10, 11)]), &[row(12.0)], Some(Attribution::Harness));
     let judgement = with(vec![fault(Attribution::Harness, 40, 41), environment()]).judge(&[within(12.0, 5, 15)]);
     assert_eq!((judgement.faults, judgement.attribution), (vec![1], Some(Attribution::Environment)));
+}
+
+#[test]
+fn a_fault_explains_only_what_is_seen_through_what_it_concerns() {
+    let fault = |concerns: &[&str]| FaultRow {
+        attribution: Attribution::Environment,
+        says: "it burnt".into(),
+        row: within(None, 10, 11),
+        concerns: concerns.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    let writers = |table: &str, only: Option<&str>| Need::Writers {
+        table: table.into(),
+        only: only.map(|name| [name.to_owned()].into()),
+    };
+    let written = |name: &str| Need::Source(name.into());
+    let is_touched = |concerns: &[&str], needs: Vec<Need>, facts: Facts| {
+        let judgement = Check { faults: vec![fault(concerns)], needs, facts, ..Check::default() }.judge(&[row(12.0)]);
+        let excused = judgement.attribution == Some(Attribution::Environment);
+        assert_eq!(!judgement.faults.is_empty(), excused, "{judgement:#?}");
+        excused
+    };
+    let cases: [(&[&str], bool); 7] = [
+        (&[], true),
+        (&["tap:api"], true),
+        (&["paths:server", "tap:api"], true),
+        (&["paths:server"], false),
+        (&["scrape:worker"], false),
+        (&["api"], false),
+        (&["tap"], false),
+    ];
+    for (concerns, touched) in cases {
+        for need in [written("tap:api"), writers("packets", None), writers("packets", Some("api"))] {
+            assert_eq!(is_touched(concerns, vec![need.clone()], facts()), touched, "{concerns:?} {need:?}");
+        }
+    }
+    let both = vec![written("tap:api"), written("scrape:worker")];
+    assert!(is_touched(&["scrape:worker"], both, facts()));
+    // What only the recorder tells is seen through no source.
+    let of_the_recorder = || vec![writers("timeline", Some("run"))];
+    assert!(!is_touched(&["tap:api"], of_the_recorder(), facts()) && is_touched(&[], of_the_recorder(), facts()));
+    // A source that is not there leaves nothing to judge, but what happened to it says why.
+    let absent = Check { faults: vec![fault(&["tap:web"])], needs: vec![written("tap:web")], ..Check::default() };
+    let judgement = absent.gives(&[row(12.0)], Inconclusive, "no source `tap:web`");
+    assert_eq!(judgement.attribution, Some(Attribution::Environment));
 }
 
 #[test]

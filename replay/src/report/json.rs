@@ -6,6 +6,9 @@ use super::causes::{self, Cause};
 use super::{AssertionReport, CheckReport, HistoryReport, RunReport, words};
 use crate::judge::{FaultRow, Judged, Observed};
 
+/// A cause names no more handles than these.
+const MOST_HANDLES: usize = 20;
+
 /// The answer of `replay check`.
 pub fn check(report: &CheckReport) -> Value {
     json!({
@@ -35,15 +38,18 @@ fn run(run: &RunReport) -> Value {
 }
 
 fn cause(cause: &Cause<'_>) -> Value {
-    let fault = cause.fault;
+    let first = cause.fault.first;
+    let mut evidence = cause.fault.evidence();
+    evidence.truncate(MOST_HANDLES);
     let mut value = json!({
-        "attribution": fault.attribution.name(),
-        "says": fault.says,
-        "subject": fault.row.subject,
-        "evidence": fault.row.evidence,
+        "attribution": first.attribution.name(),
+        "says": first.says,
+        "subject": first.row.subject,
+        "evidence": evidence,
+        "times": 1 + cause.fault.again.len(),
         "explains": cause.explains.iter().map(|report| &report.id).collect::<Vec<_>>(),
     });
-    if let Some(from_ns) = fault.row.from_ns {
+    if let Some(from_ns) = first.row.from_ns {
         value["at_s"] = json!(from_ns as f64 / 1e9);
     }
     value

@@ -36,8 +36,8 @@ pub fn next_of_history(history: &HistoryReport) -> Option<String> {
 /// The handle to look at first: of what is broken and unexplained, then of what explains the rest.
 fn handle_of_worst(run: &RunReport) -> Option<String> {
     let unexplained = causes::unexplained(run).into_iter().flat_map(|(_, broken)| broken);
-    let faults = causes::causes(run).into_iter().flat_map(|cause| &cause.fault.row.evidence);
-    let of_faults = faults.filter(|handle| is_handle(handle)).cloned();
+    let faults = causes::causes(run).into_iter().flat_map(|cause| cause.fault.evidence());
+    let of_faults = faults.filter(|handle| is_handle(handle)).map(str::to_owned);
     let of_broken = causes::with(run, Outcome::Broken).flat_map(handles);
     unexplained.flat_map(handles).chain(of_faults).chain(of_broken).next()
 }

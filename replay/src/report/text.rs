@@ -172,7 +172,7 @@ fn not_applicable(page: &mut Page<'_>, run: &RunReport) {
 fn seen(page: &mut Page<'_>, run: &RunReport) {
     let harmless = harmless(run);
     for fault in harmless.iter().take(MOST_FAULTS) {
-        page.line(&format!("  seen, and nothing broke by it: {}", words::fault(fault)));
+        page.line(&format!("  seen, and nothing broke by it: {}", words::happened(fault)));
     }
     if let Some(more) = harmless.len().checked_sub(MOST_FAULTS).filter(|more| *more > 0) {
         page.line(&format!("  and {more} more that nothing broke by"));

@@ -1,5 +1,6 @@
 //! Observations and faults in words.
 
+use super::causes::Happened;
 use super::{AssertionReport, number, plain, seconds};
 use crate::judge::{FaultRow, Judged, Observed};
 
@@ -12,6 +13,16 @@ pub fn fault(fault: &FaultRow) -> String {
     let evidence =
         if fault.row.evidence.is_empty() { String::new() } else { format!(" ({})", fault.row.evidence.join(", ")) };
     format!("{}: {}: {}{when}{evidence}", fault.attribution.name(), fault.says, fault.row.subject)
+}
+
+/// A fault's first time in full, the others counted.
+pub fn happened(fault: &Happened<'_>) -> String {
+    let first = self::fault(fault.first);
+    match fault.again.len() {
+        0 => first,
+        1 => format!("{first}, and 1 more time"),
+        times => format!("{first}, and {times} more times"),
+    }
 }
 
 /// A window; `None` for the whole run.

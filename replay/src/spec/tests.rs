@@ -16,7 +16,7 @@ fn the_law_lists_every_key_column_and_function() {
             "SPEC.md doesn't mention `{key}`"
         );
     }
-    for column in crate::measure::COLUMNS {
+    for column in crate::measure::COLUMNS_OF_FAULTS {
         assert!(LAW.contains(&format!("`{column}`")), "SPEC.md doesn't mention the column `{column}`");
     }
     let functions = include_str!("../functions.rs").lines().filter_map(|line| line.strip_prefix("//! | `"));
@@ -61,7 +61,12 @@ fn the_laws_json_has_the_reports_keys() {
         evidence: vec!["timeline#21".into()],
         skipped: None,
     };
-    let fault = crate::judge::FaultRow { attribution: Attribution::Environment, says: "the machine slept".into(), row };
+    let fault = crate::judge::FaultRow {
+        attribution: Attribution::Environment,
+        says: "the machine slept".into(),
+        row,
+        concerns: Vec::new(),
+    };
     let run = crate::report::RunReport {
         run_id: String::new(),
         dir: "runs/a".into(),

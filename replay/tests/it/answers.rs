@@ -125,5 +125,6 @@ fn completions_and_help() {
     assert!(stdout(&replay(folder.path(), &["completions", "bash"])).contains("_replay"));
     let help = stdout(&replay(folder.path(), &["--help"]));
     assert!(help.contains("Examples:") && help.contains("Exit codes"), "{help}");
-    assert!(stdout(&replay(folder.path(), &["check", "--help"])).contains("Examples:"));
+    let help = stdout(&replay(folder.path(), &["check", "--help"]));
+    assert!(help.contains("over = \"history\"") && help.contains("replay check runs/ --spec"), "{help}");
 }

@@ -237,9 +237,40 @@ fn causes_say_what_they_explain() {
     let answer = json(folder.path(), &["check", "latest", "--spec", "spec.toml"], 4);
     let cause = json!({
         "attribution": "environment", "says": "the machine slept", "subject": "laptop", "at_s": 56.0,
-        "evidence": ["timeline#1"], "explains": ["T-1"],
+        "evidence": ["timeline#1"], "times": 1, "explains": ["T-1"],
     });
     assert_eq!(answer["runs"][0]["causes"], json!([cause]));
+}
+
+#[test]
+fn a_fault_explains_what_is_seen_through_what_it_concerns() {
+    let folder = tempfile::tempdir().unwrap();
+    let sleep = Event {
+        source: "mark".into(),
+        subject: "laptop".into(),
+        event: "sleep".into(),
+        attributes: "{}".into(),
+        ..Event::default()
+    };
+    let late = good(RUN).packet(55 * SECOND, "sent", "ask", &json!([{ "id": 9 }])).row(56 * SECOND, sleep);
+    late.seal(&folder.path().join("runs"));
+    for (concerns, exit) in [
+        ("NULL", 4),
+        ("''", 4),
+        ("'tap:api'", 4),
+        ("'scrape:worker, tap:api'", 4),
+        ("(SELECT array_agg(name) FROM (VALUES ('scrape:worker'), ('tap:api')) n(name))", 4),
+        ("'scrape:worker'", 1),
+        ("(SELECT array_agg(name) FROM (VALUES ('scrape:worker')) n(name))", 1),
+        ("'paths:nowhere'", 1),
+    ] {
+        let fault = format!("observe = \"SELECT {concerns} AS concerns, subject, at_ns AS from_ns, at_ns AS until_ns");
+        let spec = SPEC.replace("observe = \"SELECT subject, at_ns AS from_ns, at_ns AS until_ns", &fault);
+        std::fs::write(folder.path().join("spec.toml"), spec).unwrap();
+        let answer = json(folder.path(), &["check", "latest", "--spec", "spec.toml"], exit);
+        let faults = answer["runs"][0]["assertions"][0]["faults"].as_array().map(Vec::len);
+        assert_eq!(faults, Some(usize::from(exit == 4)), "{concerns}");
+    }
 }
 
 #[test]

@@ -113,6 +113,10 @@ fn bad_sql_in_a_spec_has_a_place() {
         &["the column `observd`", "did you mean `observed`?"],
     );
     spec_refused(&bad("\"SELECT name AS subject FROM samples\""), &["no column `observed`"]);
+    spec_refused(
+        &bad("\"SELECT name AS subject, value AS observed, 'scrape:worker' AS concerns FROM samples\""),
+        &["the column `concerns` is none of subject, observed, from_ns, until_ns, evidence, skipped"],
+    );
     spec_refused(&bad("\"SELECT 'a' AS subject, 1 AS observed\""), &["reads no table"]);
     spec_refused(&bad("\"DELETE FROM samples\""), &["only a query is allowed"]);
     spec_refused(
@@ -123,6 +127,22 @@ fn bad_sql_in_a_spec_has_a_place() {
     spec_refused(views, &["s.toml:", "reads itself"]);
     let view = "[spec]\nid = \"t\"\n[views]\na = \"SELECT nam FROM samples\"\n[[assertion]]\nid = \"A\"\nsays = \"a\"\nbound = \"= 1\"\nobserve = \"SELECT * FROM a\"\n";
     spec_refused(view, &["s.toml:4: [views] a:", "nam", "(column 13)"]);
+}
+
+/// A fault may say what it concerns; what it can't say is found without a recording.
+#[test]
+fn the_columns_of_a_fault_are_explained() {
+    let folder = folder();
+    let with = |column: &str| {
+        let observe = format!("SELECT name AS subject, 'scrape:worker' AS {column} FROM samples");
+        let fault = format!("[[fault]]\nattribution = \"product\"\nsays = \"f\"\nobserve = \"{observe}\"\n");
+        let spec = assertion(&format!("{OBSERVE}bound = \"= 1\"\n{fault}"));
+        std::fs::write(folder.path().join("s.toml"), spec).unwrap();
+    };
+    with("concerns");
+    assert_eq!(replay(folder.path(), &["explain", "s.toml"]).status.code(), Some(0));
+    with("concern");
+    refused(folder.path(), &["explain", "s.toml"], &["[[fault]] f: the column `concern`", "did you mean `concerns`?"]);
 }
 
 #[test]

@@ -120,7 +120,8 @@ fn what_never_answered_counts_only_against() {
 
 #[test]
 fn a_run_of_a_broken_environment_says_nothing_whatever_it_observed() {
-    let fault = |attribution, at: Observation| FaultRow { attribution, says: "it slept".into(), row: at };
+    let fault =
+        |attribution, at: Observation| FaultRow { attribution, says: "it slept".into(), row: at, concerns: Vec::new() };
     let slept = fault(Attribution::Environment, within(None, 10, 11));
     let crashed = fault(Attribution::Product, within(None, 12, 13));
     let check = Check { faults: vec![slept.clone()], ..Check::default() };
@@ -128,6 +129,10 @@ fn a_run_of_a_broken_environment_says_nothing_whatever_it_observed() {
         is_left_out(&check, &[row(value)], "environment: it slept");
     }
     assert_eq!(says(&check, &[within(3.0, 20, 30)]), Ok(3.0));
-    let both = Check { faults: vec![slept, crashed], ..Check::default() };
+    let both = Check { faults: vec![slept.clone(), crashed.clone()], ..Check::default() };
     assert_eq!(says(&both, &[row(30.0)]), Ok(30.0));
+    let about = |fault: &FaultRow| FaultRow { concerns: vec!["paths:server".into()], ..fault.clone() };
+    assert_eq!(says(&Check { faults: vec![about(&slept)], ..Check::default() }, &[row(30.0)]), Ok(30.0));
+    let crashed_elsewhere = Check { faults: vec![slept, about(&crashed)], ..Check::default() };
+    is_left_out(&crashed_elsewhere, &[row(30.0)], "environment: it slept");
 }

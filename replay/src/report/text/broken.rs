@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{MOST_FAULTS, Page, cells, skipped};
-use crate::judge::{Attribution, FaultRow, Judged, Outcome};
-use crate::report::causes::{explained, unexplained};
+use crate::judge::{Attribution, Judged, Outcome};
+use crate::report::causes::{Happened, explained, happened, unexplained};
 use crate::report::{AssertionReport, RunReport, plain, words};
 
 /// More rows of evidence are only counted.
@@ -40,9 +40,9 @@ fn assertions(count: usize) -> &'static str {
     if count == 1 { "assertion" } else { "assertions" }
 }
 
-fn faults(page: &mut Page<'_>, before: &str, faults: &[&FaultRow]) {
+fn faults(page: &mut Page<'_>, before: &str, faults: &[Happened<'_>]) {
     for fault in faults.iter().take(MOST_FAULTS) {
-        page.line(&format!("{before}{}", words::fault(fault)));
+        page.line(&format!("{before}{}", words::happened(fault)));
     }
     if let Some(more) = faults.len().checked_sub(MOST_FAULTS).filter(|more| *more > 0) {
         page.line(&format!("{before}and {more} more: --format json"));
@@ -54,7 +54,7 @@ fn list(page: &mut Page<'_>, run: &RunReport, reports: &[&AssertionReport], line
         page.coloured(&format!("      {line}"), Outcome::Broken);
         skipped(page, report);
         if report.judgement.attribution == Some(Attribution::Unknown) {
-            let beside = report.judgement.faults.iter().filter_map(|place| run.faults.get(*place)).collect::<Vec<_>>();
+            let beside = happened(run, report.judgement.faults.iter().copied());
             faults(page, "        beside some of it, not all: ", &beside);
         }
     }

@@ -16,7 +16,11 @@ fn observation(subject: &str, observed: Observed, at_s: Option<i64>, evidence: &
 
 fn fault(attribution: Attribution, subject: &str, at_s: Option<i64>, evidence: &[&str]) -> FaultRow {
     let row = observation(subject, Observed::Missing, at_s, evidence);
-    FaultRow { attribution, says: "a process was killed".into(), row }
+    FaultRow { attribution, says: "a process was killed".into(), row, concerns: Vec::new() }
+}
+
+fn named(says: &str, at_s: i64, evidence: &[&str]) -> FaultRow {
+    FaultRow { says: says.into(), ..fault(Attribution::Environment, "host", Some(at_s), evidence) }
 }
 
 fn report(id: &str, outcome: Outcome) -> AssertionReport {
@@ -211,7 +215,7 @@ fn what_nothing_explains_stands_by_itself() {
 #[test]
 fn long_lists_are_counted() {
     let rows = (0..40).map(|row| late(&"x".repeat(200), row, &[&format!("packets#{row}")])).collect();
-    let faults: Vec<FaultRow> = (0..40).map(|at_s| fault(Attribution::Environment, "host", Some(at_s), &[])).collect();
+    let faults: Vec<FaultRow> = (0..40).map(|at_s| named(&format!("fault {at_s}"), at_s, &[])).collect();
     let places: Vec<usize> = (0..40).collect();
     let text = text(run(vec![broken("A-1", Attribution::Environment, &places, rows)], faults));
     assert!(text.contains("    and 28 more: --format json\n"), "{text}");
@@ -221,8 +225,63 @@ fn long_lists_are_counted() {
 }
 
 #[test]
+fn a_fault_that_is_told_many_times_is_one_cause() {
+    let faults = vec![
+        named("it stood still", 40, &["stats#4"]),
+        named("it stood still", 10, &["stats#1", "stats#2"]),
+        named("it stood still", 20, &["stats#2"]),
+        named("it burnt", 30, &["timeline#1"]),
+        named("it rained", 5, &["timeline#2"]),
+        named("it rained", 6, &["timeline#3"]),
+        named("it stood still", 50, &["stats#9"]),
+    ];
+    let late = |place: i64| vec![late("ask", place, &["packets#8"])];
+    let mut touched = held("A-5");
+    touched.judgement.faults = vec![4, 5, 6];
+    let assertions = vec![
+        broken("A-1", Attribution::Environment, &[0], late(1)),
+        broken("A-2", Attribution::Environment, &[1, 2], late(2)),
+        broken("A-3", Attribution::Environment, &[2, 3], late(3)),
+        broken("A-4", Attribution::Unknown, &[0, 1], late(4)),
+        touched,
+    ];
+    let checked = of(run(assertions, faults));
+    let text = written(&checked, Exit::Broken, false);
+    let told: Vec<&str> =
+        text.lines().filter(|line| !line.contains(" is well") && !line.contains("packets#")).collect();
+    let still = "environment: it stood still: host, at";
+    let twice_more = format!("  cause: {still} 10.0 s (stats#1, stats#2), and 2 more times");
+    let once = format!("  cause: {still} 20.0 s (stats#2)");
+    let beside = format!("        beside some of it, not all: {still} 10.0 s (stats#1, stats#2), and 1 more time");
+    let expected = [
+        twice_more.as_str(),
+        "    explains 2 broken assertions:",
+        once.as_str(),
+        "  cause: environment: it burnt: host, at 30.0 s (timeline#1)",
+        "    explains 1 broken assertion:",
+        "  unexplained: 1 broken assertion",
+        "    seen through tap:api:",
+        beside.as_str(),
+        "  evidence, the worst first:",
+        "  1 held: A-5",
+        "  seen, and nothing broke by it: environment: it rained: host, at 5.0 s (timeline#2), and 1 more time",
+    ];
+    assert_eq!(told[2..13], expected, "\n{text}");
+    let json = crate::report::check_json(&checked);
+    let cause = |says: &str, at_s: f64, evidence: &[&str], times: usize, explains: &[&str]| {
+        serde_json::json!({
+            "attribution": "environment", "says": says, "subject": "host", "at_s": at_s, "evidence": evidence,
+            "times": times, "explains": explains,
+        })
+    };
+    let still = cause("it stood still", 10.0, &["stats#1", "stats#2", "stats#4"], 3, &["A-1", "A-2", "A-3"]);
+    let burnt = cause("it burnt", 30.0, &["timeline#1"], 1, &["A-3"]);
+    assert_eq!(json["runs"][0]["causes"], serde_json::json!([still, burnt]));
+}
+
+#[test]
 fn every_broken_assertion_is_listed_once() {
-    let faults = || (0..3).map(|at_s| fault(Attribution::Environment, "host", Some(at_s), &[])).collect::<Vec<_>>();
+    let faults = || (0..3).map(|at_s| named(&format!("fault {at_s}"), at_s, &[])).collect::<Vec<_>>();
     let sets: [&[usize]; 5] = [&[0], &[0, 1], &[], &[2], &[0, 1]];
     let attribution = |set: &[usize]| if set.is_empty() { Attribution::Unknown } else { Attribution::Environment };
     let assertions: Vec<AssertionReport> = (1..)
