@@ -43,7 +43,7 @@ async fn nothing_comes_again_once_it_is_to_stop() {
     let mut processes = seen.processes();
     let folder = tempfile::tempdir().unwrap();
     // The second takes a while to end, since something in its group is deaf. The first ends meanwhile.
-    let deaf = "(trap '' TERM; while :; do sleep 0.05; done) & echo $$ > pid; echo up; trap 'exit 0' TERM; wait";
+    let deaf = "echo $$ > pid; trap 'exit 0' TERM; (trap '' TERM; echo up; while :; do sleep 0.05; done) & wait";
     let follows = "until [ -s pid ] && ! kill -0 $(cat pid) 2>/dev/null; do sleep 0.01; done; echo over";
     let dir = folder.path().to_owned();
     let first = ProcessSpec { dir: dir.clone(), ..kept("first", follows) };
