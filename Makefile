@@ -1,6 +1,6 @@
 # make demo   records one real run of the reference pipeline and judges it
 # make test   runs every test
-# make soak   records every fault for real, about 40 minutes, and compares with what is expected
+# make soak   records every fault for real, half an hour, and compares with what is expected
 # make setup  installs what both need (asks for nothing, says what it does)
 
 CACHE := $(or $(TAPEDECK_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tapedeck)
