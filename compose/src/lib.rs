@@ -21,6 +21,7 @@ mod lines;
 mod ports;
 mod process;
 mod processes;
+mod project;
 mod ready;
 
 pub use error::Error;
@@ -31,3 +32,4 @@ pub use handle::Handle;
 pub use ports::port_owner;
 pub use process::{Ended, Process, ProcessSpec, Restart};
 pub use processes::Processes;
+pub use project::{ProjectSpec, ServiceChange};
