@@ -3,7 +3,7 @@
 //! The same checks, without the handshake, come before every run: what is wrong is said before anything is started or
 //! written.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -81,7 +81,7 @@ async fn checks(scenario: &Scenario, runs: &Path) -> Vec<Check> {
         }
     }
     for tap in &scenario.taps {
-        checks.push(port(format!("tap {}", tap.name), tap.listen));
+        checks.push(port(format!("tap {}", tap.name), tap.listen.address(Ipv4Addr::LOCALHOST.into())));
     }
     if scenario.kind == Kind::Process {
         let ready = scenario.processes.iter().filter_map(|process| {
@@ -204,7 +204,8 @@ async fn bring_up(scenario: &Scenario, tap: &scenario::Tap, processes: &mut Proc
 async fn through(tap: &scenario::Tap) -> Result<String, String> {
     let intake = Intake::new(Clock::start());
     let redactor = Redactor::open([]).map_err(|error| chain(&error))?;
-    let relay = Tap::bind(tap, &intake, Arc::new(redactor)).await.map_err(|error| chain(&error))?;
+    let listen = tap.listen.address(Ipv4Addr::LOCALHOST.into());
+    let relay = Tap::bind(tap, listen, &intake, Arc::new(redactor)).await.map_err(|error| chain(&error))?;
     let address = relay.address().map_err(|error| error.to_string())?;
     let token = CancellationToken::new();
     let running = tokio::spawn(relay.run(token.clone()));

@@ -63,6 +63,7 @@ pub async fn attach(command: cli::Attach) -> Result<ExitCode, AnyError> {
     let mut scenario = read(&command.scenario, clock)?;
     scenario.kind = Kind::Attach;
     scenario.processes.clear();
+    scenario.projects.clear();
     scenario.injects.clear();
     let mut setup = Setup::new(scenario, clock, &command.common)?;
     setup.duration = given_duration(command.duration.as_deref())?;

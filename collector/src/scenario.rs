@@ -4,18 +4,21 @@
 //! unique, addresses parse, paths exist, `${stream}` is filled in. That happens before anything is started.
 
 mod duration;
+mod error;
 mod extends;
 mod resolve;
 pub mod written;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use compose::ProcessSpec;
+use compose::{ProcessSpec, ProjectSpec};
 
 pub use duration::parse as duration;
+pub use error::Error;
 pub use resolve::{local_address, upstream};
 
 /// A scenario that can be run.
@@ -23,7 +26,7 @@ pub use resolve::{local_address, upstream};
 pub struct Scenario {
     /// Its name: the first part of a run id.
     pub name: String,
-    /// `process`, `attach` or `tap`.
+    /// How the system under test comes to be up.
     pub kind: Kind,
     /// The file that it was read from, with a text that says all of it, what it extends included.
     pub file: Option<(PathBuf, String)>,
@@ -39,6 +42,8 @@ pub struct Scenario {
     pub params: BTreeMap<String, String>,
     /// The system under test, in the order of its start.
     pub processes: Vec<Process>,
+    /// The system under test as Docker Compose projects, in the order of their start.
+    pub projects: Vec<Project>,
     /// The taps.
     pub taps: Vec<Tap>,
     /// Metrics pages.
@@ -66,6 +71,8 @@ pub struct Scenario {
 pub enum Kind {
     /// The collector starts local processes.
     Process,
+    /// The collector brings up Docker Compose projects.
+    Compose,
     /// It is up already.
     Attach,
     /// It is up already, and only the tap is wanted.
@@ -77,6 +84,7 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Kind::Process => "process",
+            Kind::Compose => "compose",
             Kind::Attach => "attach",
             Kind::Tap => "tap",
         }
@@ -92,15 +100,67 @@ pub struct Process {
     pub version: Option<Vec<String>>,
 }
 
+/// One Docker Compose project of the system under test.
+#[derive(Clone, Debug)]
+pub struct Project {
+    /// How to bring it up.
+    pub spec: ProjectSpec,
+    /// What its version is; without, the images of all services that are built.
+    pub version: Option<ProjectVersion>,
+}
+
+/// What the version of a project is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProjectVersion {
+    /// The ids of the images of these services. Whether the project has such services is not known yet.
+    Images(Vec<String>),
+    /// The first line that a command prints.
+    Command {
+        /// The program and its arguments; a program that is named by a path is absolute.
+        command: Vec<String>,
+        /// Where it runs: the folder of the project's first Compose file.
+        dir: PathBuf,
+    },
+}
+
 /// A transparent proxy on one Socket.IO path.
 #[derive(Clone, Debug)]
 pub struct Tap {
     /// Its name.
     pub name: String,
     /// Where clients connect.
-    pub listen: SocketAddr,
+    pub listen: Listen,
     /// `host:port` of the server.
     pub upstream: String,
+}
+
+/// Where a tap listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// At an address of this machine.
+    Address(SocketAddr),
+    /// At this port of the address that containers reach as `host-gateway`, which the Docker engine says.
+    HostGateway(u16),
+}
+
+impl Listen {
+    /// The address to bind, where `host-gateway` is this one.
+    pub fn address(self, host_gateway: IpAddr) -> SocketAddr {
+        match self {
+            Listen::Address(address) => address,
+            Listen::HostGateway(port) => SocketAddr::new(host_gateway, port),
+        }
+    }
+}
+
+/// As it is written in a scenario.
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Listen::Address(address) => write!(f, "{address}"),
+            Listen::HostGateway(port) => write!(f, "host-gateway:{port}"),
+        }
+    }
 }
 
 /// Something that is looked at again and again.
@@ -151,6 +211,13 @@ pub enum Fault {
         /// The process, or [`PUBLISHER`].
         process: String,
     },
+    /// Something that is done to a container.
+    Container {
+        /// `PROJECT/SERVICE`; the project is one of the scenario's.
+        container: String,
+        /// What is done to it.
+        what: ContainerFault,
+    },
     /// A program that does harm.
     Program {
         /// How to start it; its name is that of its file.
@@ -160,43 +227,17 @@ pub enum Fault {
     },
 }
 
+/// What is done to a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContainerFault {
+    /// A signal to its first process.
+    Signal(compose::Signal),
+    /// All its processes stand still for so long.
+    Pause(Duration),
+}
+
 /// The name under which a signal reaches whoever publishes.
 pub const PUBLISHER: &str = "publisher";
-
-/// A scenario that can't be run, and why: one line with file, place and remedy.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The file could not be read.
-    #[error("read the scenario {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The operating system's answer.
-        source: std::io::Error,
-    },
-    /// It is not TOML, or has keys that no scenario has.
-    #[error("{}:{line}:{column}: {problem}", path.display())]
-    Syntax {
-        /// The file.
-        path: PathBuf,
-        /// From 1.
-        line: usize,
-        /// From 1.
-        column: usize,
-        /// What is wrong, with a remedy.
-        problem: String,
-    },
-    /// Its parts don't fit together.
-    #[error("{}: {place}: {problem}", path.display())]
-    Meaning {
-        /// The file.
-        path: PathBuf,
-        /// The table or key concerned.
-        place: String,
-        /// What is wrong, with a remedy.
-        problem: String,
-    },
-}
 
 impl Scenario {
     /// Reads a scenario for one run; `stream` makes the run's stream name from the scenario's name.
@@ -211,7 +252,7 @@ impl Scenario {
 
     /// A scenario of one tap and nothing else.
     pub fn tap_only(listen: SocketAddr, upstream: String, stream: &str) -> Scenario {
-        let tap = Tap { name: "tap".to_owned(), listen, upstream };
+        let tap = Tap { name: "tap".to_owned(), listen: Listen::Address(listen), upstream };
         Scenario {
             name: "tap".to_owned(),
             kind: Kind::Tap,
@@ -222,6 +263,7 @@ impl Scenario {
             stream: stream.to_owned(),
             params: BTreeMap::new(),
             processes: Vec::new(),
+            projects: Vec::new(),
             taps: vec![tap],
             scrapes: Vec::new(),
             polls: Vec::new(),
@@ -241,118 +283,4 @@ fn read_text(path: &Path) -> Result<String, Error> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LAW: &str = include_str!("../SCENARIO.md");
-
-    /// The example in SCENARIO.md, as a file whose neighbours exist.
-    fn example(folder: &Path) -> PathBuf {
-        let start = LAW.find("```toml\n").expect("there is an example") + 8;
-        let text = &LAW[start..start + LAW[start..].find("```").expect("it ends")];
-        for neighbour in ["specs/shop.toml", "streams/talk.mp4"] {
-            let path = folder.join(neighbour);
-            std::fs::create_dir_all(path.parent().expect("it has a folder")).expect("it can be made");
-            std::fs::write(path, "").expect("it can be written");
-        }
-        let path = folder.join("scenarios/shop.toml");
-        std::fs::create_dir_all(folder.join("scenarios")).expect("it can be made");
-        std::fs::write(&path, text).expect("it can be written");
-        path
-    }
-
-    #[test]
-    fn the_documents_example_resolves() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let scenario = Scenario::read(&example(folder.path()), |name| format!("{name}-1")).expect("it is right");
-        assert_eq!(scenario.media[0].url, "rtmp://127.0.0.1:1935/live/shop-1/out");
-        assert_eq!(scenario.injects[0].at, Duration::from_secs(30));
-        let Fault::Program { spec, lasts } = &scenario.injects[1].fault else {
-            panic!("the second is a program: {:?}", scenario.injects);
-        };
-        assert_eq!((&*spec.name, *lasts), ("hog", Some(Duration::from_secs(20))));
-        assert!(scenario.publish.is_some_and(|publish| !publish.repeat));
-        assert!(scenario.literals.contains(&"live".to_owned()));
-    }
-
-    #[test]
-    fn the_documents_second_example_goes_over_the_first() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let base = example(folder.path());
-        let start = LAW.find("```toml\nextends").expect("there is a second example") + 8;
-        let text = &LAW[start..start + LAW[start..].find("```").expect("it ends")];
-        let path = folder.path().join("scenarios/faults/kill.toml");
-        std::fs::create_dir_all(folder.path().join("scenarios/faults")).expect("it can be made");
-        std::fs::write(&path, text).expect("it can be written");
-        let scenario = Scenario::read(&path, str::to_owned).expect("it is right");
-        let base = Scenario::read(&base, str::to_owned).expect("it is right");
-        assert_eq!((scenario.name.as_str(), scenario.processes.len()), ("shop-kill", base.processes.len()));
-        assert_eq!(scenario.processes[0].spec.env["MODE"], "slow");
-        assert_eq!(scenario.processes[0].spec.env["PORT"], base.processes[0].spec.env["PORT"]);
-    }
-
-    #[test]
-    fn a_signal_reaches_the_publisher_where_there_is_one() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = example(folder.path());
-        let text = std::fs::read_to_string(&path).expect("it is there");
-        let text = text.replace("process = \"chat\"", "process = \"publisher\"");
-        std::fs::write(&path, &text).expect("it can be written");
-        let scenario = Scenario::read(&path, str::to_owned).expect("it is right");
-        assert!(matches!(&scenario.injects[0].fault, Fault::Signal { process, .. } if process == PUBLISHER));
-        let start = text.find("[publish]").expect("it publishes");
-        let end = text.find("[until]").expect("it ends");
-        std::fs::write(&path, format!("{}{}", &text[..start], &text[end..])).expect("it can be written");
-        let error = Scenario::read(&path, str::to_owned).expect_err("nobody publishes").to_string();
-        assert!(error.contains("nobody publishes: there is no [publish]"), "{error}");
-    }
-
-    #[test]
-    fn the_document_names_every_key() {
-        let written = include_str!("scenario/written.rs");
-        let keys = written.lines().filter_map(|line| line.strip_prefix("    pub ")?.split(':').next());
-        let tables = written.lines().filter_map(|line| line.split("rename = \"").nth(1)?.split('"').next());
-        let plural = ["processes", "taps", "scrapes", "probes", "polls", "injects", "media", "paths"];
-        for key in keys.map(|key| key.trim_start_matches("r#")).filter(|key| !plural.contains(key)) {
-            assert!(LAW.contains(&format!("`{key}`")), "SCENARIO.md does not mention `{key}`");
-        }
-        for table in tables {
-            assert!(LAW.contains(&format!("[[{table}]]")), "SCENARIO.md does not mention [[{table}]]");
-        }
-    }
-
-    #[test]
-    fn what_does_not_fit_is_refused_with_place_and_remedy() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = example(folder.path());
-        let text = std::fs::read_to_string(&path).expect("it is there");
-        for (from, to, problem) in [
-            ("listen = \"127.0.0.1:3100\"", "listen = \"3100\"", "[[tap]] chat: listen = `3100` is no address"),
-            ("\"../streams/talk.mp4\"", "\"../gone.mp4\"", "stimulus: there is no file"),
-            ("kind = \"process\"", "kind = \"compose\"", "kind: `compose` is none"),
-            ("signal = \"KILL\"", "signal = \"NOPE\"", "signal `NOPE` is none of"),
-            ("signal = \"KILL\"", "", "[[inject]] 30s: `signal` and `process` go together"),
-            (
-                "signal = \"KILL\"",
-                "signal = \"KILL\"\ncommand = [\"x\"]",
-                "either `signal` and `process`, or `command`",
-            ),
-            ("signal = \"KILL\"", "signal = \"KILL\"\nfor = \"1s\"", "`for` belongs to `command`"),
-            ("at = \"30s\"", "at = \"30s\"\ncommand = []", "either `signal` and `process`, or `command`"),
-            ("command = [\"../hog\", \"--all\"]", "command = []", "`command` is empty"),
-            ("command = [\"../hog\", \"--all\"]", "", "say what is done: `signal` and `process`, or `command`"),
-            ("for = \"20s\"", "for = \"20\"", "`20` is no duration"),
-            ("restart = \"no\"", "restart = \"on-failure\"", "restart = `on-failure` is neither `no` nor `always`"),
-            ("name = \"chat\"\ncommand", "name = \"publisher\"\ncommand", "this name is that of whoever publishes"),
-            ("process = \"chat\"", "process = \"gone\"", "there is no [[process]] named `gone`"),
-            ("limit = \"300s\"", "limit = \"300\"", "limit: `300` is no duration"),
-            ("\"http://127.0.0.1:3000\"", "\"https://x\"", "[[tap]] chat: upstream = `https://x`"),
-            ("quiet = \"2s\"", "quite = \"2s\"", "unknown key `quite`: did you mean `quiet`?"),
-        ] {
-            assert!(text.contains(from), "{from}");
-            std::fs::write(&path, text.replace(from, to)).expect("it can be written");
-            let error = Scenario::read(&path, |name| name.to_owned()).expect_err(to).to_string();
-            assert!(error.contains("shop.toml") && error.contains(problem), "{error}");
-        }
-    }
-}
+mod tests;

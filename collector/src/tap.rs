@@ -60,18 +60,22 @@ pub enum Error {
 }
 
 impl Tap {
-    /// Binds the tap's address and begins to decode. Connections are accepted from [`Tap::run`] on.
+    /// Binds this address for the tap and begins to decode. Connections are accepted from [`Tap::run`] on.
     ///
     /// # Errors
     /// [`Error::Listen`].
-    pub async fn bind(tap: &scenario::Tap, intake: &Intake, redactor: Arc<Redactor>) -> Result<Tap, Error> {
+    pub async fn bind(
+        tap: &scenario::Tap,
+        listen: SocketAddr,
+        intake: &Intake,
+        redactor: Arc<Redactor>,
+    ) -> Result<Tap, Error> {
         let failed = |source: std::io::Error| {
             let owner =
-                compose::port_owner(tap.listen).map(|owner| format!(": {owner} has it; stop it or use another port"));
-            let (tap, listen) = (tap.name.clone(), tap.listen);
-            Error::Listen { tap, listen, owner: owner.unwrap_or_default(), source }
+                compose::port_owner(listen).map(|owner| format!(": {owner} has it; stop it or use another port"));
+            Error::Listen { tap: tap.name.clone(), listen, owner: owner.unwrap_or_default(), source }
         };
-        let listener = TcpListener::bind(tap.listen).await.map_err(failed)?;
+        let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let source = intake.source(&format!("tap:{}", tap.name), "tap", &TABLES);
         let queue = Arc::new(Queue::default());
         let decoder = decoder::spawn(tap.name.clone(), Arc::clone(&queue), source.clone(), redactor).map_err(failed)?;

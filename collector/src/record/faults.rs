@@ -66,7 +66,7 @@ impl Faults {
         };
         let programs = injects.iter().filter_map(|inject| match &inject.fault {
             Fault::Program { spec, lasts } => Some(self.program(&moment, inject.at, spec, *lasts)),
-            Fault::Signal { .. } => None,
+            Fault::Signal { .. } | Fault::Container { .. } => None,
         });
         tokio::join!(signals, join_all(programs));
     }

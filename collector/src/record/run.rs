@@ -1,6 +1,7 @@
 //! One run, from its folder to its last `run.json`.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -227,7 +228,8 @@ impl Live {
     async fn start_taps(&self) -> Result<Background, AnyError> {
         let background = Background { tracker: TaskTracker::new(), token: CancellationToken::new() };
         for tap in &self.setup.scenario.taps {
-            let tap = Tap::bind(tap, &self.intake, Arc::clone(&self.redactor)).await?;
+            let listen = tap.listen.address(Ipv4Addr::LOCALHOST.into());
+            let tap = Tap::bind(tap, listen, &self.intake, Arc::clone(&self.redactor)).await?;
             eprintln!("tap {tap}");
             background.tracker.spawn(tap.run(background.token.clone()));
         }

@@ -1,6 +1,7 @@
 //! From what was written to what can be run.
 
 mod faults;
+mod projects;
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use compose::{ProcessSpec, Restart};
 
-use super::{Error, Kind, PUBLISHER, Process, Publish, Scenario, Tap, Target, Until, duration, written};
+use super::{Error, Kind, Listen, PUBLISHER, Process, Publish, Scenario, Tap, Target, Until, duration, written};
 
 const DEFAULT_LIMIT: Duration = Duration::from_secs(300);
 const EMPTY_COMMAND: &str = "`command` is empty: name the program and its arguments";
@@ -37,7 +38,8 @@ pub(super) fn resolve(path: &Path, text: String, file: written::File, stream: &s
         stream: stream.to_owned(),
         params: file.params.iter().map(|(name, value)| (name.clone(), plain(value))).collect(),
         processes: resolver.processes(file.processes)?,
-        taps: resolver.taps(file.taps)?,
+        projects: resolver.projects(file.projects)?,
+        taps: resolver.taps(kind, file.taps)?,
         scrapes: resolver.targets("scrape", file.scrapes, seconds(1), &["http", "https"])?,
         polls: resolver.targets("poll", file.polls, seconds(1), &["http", "https"])?,
         paths: resolver.targets("paths", file.paths, Duration::from_millis(200), &["http", "https"])?,
@@ -100,16 +102,28 @@ impl Resolver<'_> {
     }
 
     fn kind(&self, file: &written::File) -> Result<Kind, Error> {
-        match file.kind.as_str() {
-            "process" if file.processes.is_empty() => Err(self
-                .error("kind", "kind `process` needs at least one [[process]]; where all is up already, use `attach`")),
-            "process" => Ok(Kind::Process),
-            "attach" if !file.processes.is_empty() => {
-                Err(self.error("process", "a scenario of kind `attach` starts nothing: use kind `process`"))
+        let (processes, projects) = (!file.processes.is_empty(), !file.projects.is_empty());
+        let refused = match file.kind.as_str() {
+            "process" | "attach" if projects => ("project", "Docker Compose projects are for kind `compose`"),
+            "compose" if processes => {
+                ("process", "kind `compose` starts containers: use kind `process`, or [[project]]")
             }
-            "attach" => Ok(Kind::Attach),
-            other => Err(self.error("kind", format!("`{other}` is none: use `process` or `attach`"))),
-        }
+            "attach" if processes => ("process", "a scenario of kind `attach` starts nothing: use kind `process`"),
+            "process" if !processes => {
+                ("kind", "kind `process` needs at least one [[process]]; where all is up already, use `attach`")
+            }
+            "compose" if !projects => {
+                ("kind", "kind `compose` needs at least one [[project]]; where all is up already, use `attach`")
+            }
+            "process" => return Ok(Kind::Process),
+            "compose" => return Ok(Kind::Compose),
+            "attach" => return Ok(Kind::Attach),
+            other => {
+                let problem = format!("`{other}` is none: use `process`, `compose` or `attach`");
+                return Err(self.error("kind", problem));
+            }
+        };
+        Err(self.error(refused.0, refused.1))
     }
 
     fn folder(&self) -> PathBuf {
@@ -189,16 +203,14 @@ impl Resolver<'_> {
         }
     }
 
-    fn taps(&self, written: Vec<written::Tap>) -> Result<Vec<Tap>, Error> {
+    fn taps(&self, kind: Kind, written: Vec<written::Tap>) -> Result<Vec<Tap>, Error> {
         let mut taps: Vec<Tap> = Vec::new();
         for tap in written {
             let place = format!("[[tap]] {}", tap.name);
             if taps.iter().any(|known| known.name == tap.name) {
                 return Err(self.error(place, "this name is taken: give each tap one of its own"));
             }
-            let listen = tap.listen.parse().map_err(|_| {
-                self.error(&place, format!("listen = `{}` is no address: write 127.0.0.1:3100", tap.listen))
-            })?;
+            let listen = listen(&tap.listen, kind).map_err(|problem| self.error(&place, problem))?;
             let upstream = upstream(&tap.upstream).map_err(|problem| self.error(&place, problem))?;
             taps.push(Tap { name: tap.name, listen, upstream });
         }
@@ -248,6 +260,21 @@ impl Resolver<'_> {
         }
         Ok(())
     }
+}
+
+/// Where a tap listens, in a scenario of this kind.
+fn listen(written: &str, kind: Kind) -> Result<Listen, String> {
+    let Some(port) = written.strip_prefix("host-gateway:") else {
+        let address = written.parse().map_err(|_| format!("listen = `{written}` is no address: write 127.0.0.1:3100"));
+        return address.map(Listen::Address);
+    };
+    if !matches!(kind, Kind::Compose | Kind::Attach) {
+        return Err(format!("listen = `{written}` is where containers connect: write 127.0.0.1:3100"));
+    }
+    // Clients are told the port, so it can't be any that is free.
+    let port = port.parse().ok().filter(|port| *port != 0);
+    let port = port.ok_or_else(|| format!("listen = `{written}` has no port from 1 to 65535: write host-gateway:3100"));
+    port.map(Listen::HostGateway)
 }
 
 /// `host:port` of an upstream URL.

@@ -21,6 +21,8 @@ pub struct File {
     pub params: BTreeMap<String, toml::Value>,
     #[serde(default, rename = "process")]
     pub processes: Vec<Process>,
+    #[serde(default, rename = "project")]
+    pub projects: Vec<Project>,
     #[serde(default, rename = "tap")]
     pub taps: Vec<Tap>,
     #[serde(default, rename = "scrape")]
@@ -55,6 +57,41 @@ pub struct Process {
     pub ready_within: Option<String>,
     pub restart: Option<String>,
     pub version: Option<Version>,
+}
+
+/// `[[project]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "SCENARIO.md says what each key means")]
+pub struct Project {
+    pub name: String,
+    pub files: Vec<String>,
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    #[serde(default)]
+    pub health: Vec<String>,
+    pub ready_within: Option<String>,
+    #[serde(default)]
+    pub services: BTreeMap<String, Service>,
+    pub version: Option<ProjectVersion>,
+}
+
+/// `services = { SERVICE = { env = {..} } }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "SCENARIO.md says what each key means")]
+pub struct Service {
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+}
+
+/// `version = { images = [..] }`, or `{ command = [..] }`, of a project
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "SCENARIO.md says what each key means")]
+pub struct ProjectVersion {
+    pub images: Option<Vec<String>>,
+    pub command: Option<Vec<String>>,
 }
 
 /// `version = { command = [..] }`
@@ -111,6 +148,8 @@ pub struct Inject {
     pub at: String,
     pub signal: Option<String>,
     pub process: Option<String>,
+    pub container: Option<String>,
+    pub pause: Option<String>,
     pub command: Option<Vec<String>>,
     pub r#for: Option<String>,
 }
