@@ -18,6 +18,7 @@ const EXAMPLES: &str = "\
 Examples:
   collector doctor fixtures/scenarios/021-process.toml
   collector record fixtures/scenarios/021-process.toml --label reason=nightly
+  collector record fixtures/scenarios/021-compose.toml --repeat 3
   collector record SCENARIO -- pytest tests/e2e
   collector tap --listen 127.0.0.1:3100 --upstream http://127.0.0.1:3000
   replay check latest
@@ -55,12 +56,12 @@ pub struct Doctor {
 /// `collector record`
 #[derive(Debug, Args)]
 pub struct Record {
-    /// The scenario's TOML file
+    /// The scenario's TOML file, of kind `process` or `compose`
     pub scenario: PathBuf,
     /// What every recording command takes.
     #[command(flatten)]
     pub common: Common,
-    /// Record that many runs, one after another
+    /// Record that many runs, one after another; Docker Compose projects stay up between them
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub repeat: u32,
     /// At the end, keep the system up until Ctrl-C
@@ -74,7 +75,7 @@ pub struct Record {
 /// `collector attach`
 #[derive(Debug, Args)]
 pub struct Attach {
-    /// The scenario's TOML file; what it says of processes is left out
+    /// The scenario's TOML file; what it says of processes, projects and faults is left out
     pub scenario: PathBuf,
     /// What every recording command takes.
     #[command(flatten)]

@@ -56,8 +56,11 @@ fn words(items: &mut [Value], redactor: &Redactor) {
 
 fn hide_all(variables: &mut toml::Table, redactor: &Redactor) {
     for (_, value) in variables.iter_mut() {
-        if let Value::String(text) = value {
-            *text = redactor.token(text);
+        match value {
+            Value::String(text) => *text = redactor.token(text),
+            // A service may be called `env`.
+            Value::Table(variables) => hide_all(variables, redactor),
+            _ => {}
         }
     }
 }
@@ -69,7 +72,8 @@ mod tests {
     #[test]
     fn environment_values_and_secrets_are_hidden() {
         let text = "name = 'x'\n[[process]]\nname = 'a'\ncommand = ['run', '--api-key=hunter2', '--token', 'hunter2', 'kept']\n\
-                    env = { PORT = 'hunter2', N = 'hunter2' }\n[params]\ntoken = 'hunter2'\n";
+                    env = { PORT = 'hunter2', N = 'hunter2' }\n[[project]]\nname = 'p'\nenv = { N = 'hunter2' }\nservices = { s = { env = { N = 'hunter2' } }, env = { env = { N = 'hunter2' } } }\n\
+                    health = ['http://127.0.0.1/health?key=hunter2']\n[params]\ntoken = 'hunter2'\n";
         let copy = scenario(text, &Redactor::with_key(vec![1; 32], []));
         assert!(!copy.contains("hunter2"), "{copy}");
         assert!(copy.contains("PORT") && copy.contains("name = \"a\"") && copy.contains("\"kept\""), "{copy}");

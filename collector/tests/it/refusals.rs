@@ -27,6 +27,10 @@ fn scenarios_that_are_wrong() {
             format!("{SOUND}[[tap]]\nname = 't'\nlisten = 'here'\nupstream = 'http://x'\n"),
             "listen = `here` is no address",
         ),
+        (
+            "name = 'x'\nkind = 'compose'\n[[project]]\nname = 'shop'\nfiles = ['gone.yaml']\n".to_owned(),
+            "[[project]] shop: files: there is no file",
+        ),
         (format!("{SOUND}[publish]\nurl = 'rtmp://127.0.0.1:1/x'\n"), "stimulus: [publish] needs one"),
     ] {
         let scene = Scene::new(&scenario);

@@ -42,6 +42,10 @@ pub(super) fn hold(table: &mut DeTable<'_>, before: &DeTable<'_>, folder: &Path)
         let dir = dir.map_or_else(|| folder.to_owned(), PathBuf::from);
         commands(process, |program| is_path(program).then(|| plain(&dir.join(program))));
     }
+    for project in entries_mut(table, "project").filter_map(table_of) {
+        compose_files(project, absolute);
+        commands(project, |program| is_path(program).then(|| plain(&folder.join(program))));
+    }
     for inject in entries_mut(table, "inject").filter_map(table_of) {
         commands(inject, |program| is_path(program).then(|| plain(&folder.join(program))));
     }
@@ -62,6 +66,10 @@ pub(super) fn free(table: &mut DeTable<'_>, folder: &Path) {
         if let Some(dir) = process.get_mut("dir") {
             change(dir, |dir| Some(from(folder, dir)));
         }
+    }
+    for project in entries_mut(table, "project").filter_map(table_of) {
+        compose_files(project, |path| Some(from(folder, path)));
+        commands(project, |program| is_path(program).then(|| program_from(folder, program)));
     }
     for inject in entries_mut(table, "inject").filter_map(table_of) {
         commands(inject, |program| is_path(program).then(|| program_from(folder, program)));
@@ -89,6 +97,13 @@ fn table_of<'t, 'i>(entry: &'t mut Spanned<DeValue<'i>>) -> Option<&'t mut DeTab
     match entry.get_mut() {
         DeValue::Table(table) => Some(table),
         _ => None,
+    }
+}
+
+/// Changes the paths of `files`.
+fn compose_files(project: &mut DeTable<'_>, to: impl Fn(&str) -> Option<String>) {
+    if let Some(DeValue::Array(files)) = project.get_mut("files").map(Spanned::get_mut) {
+        files.iter_mut().for_each(|file| change(file, &to));
     }
 }
 

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::super::Scenario;
+use super::super::{ProjectVersion, Scenario};
 use super::*;
 
 const BASE: &str = "
@@ -140,6 +140,75 @@ fn chains_and_other_values_replace() {
     assert_eq!(third.processes[0].spec.command, ["sleep", "9"], "a plain array replaces");
     assert_eq!((third.processes[0].spec.env["MODE"].as_str(), third.params["b"].as_str()), ("echo", "changed"));
     assert!(third.spec.unwrap().ends_with("specs/other.toml"));
+}
+
+const PROJECTS: &str = "
+stimulus = '../in.mp4'
+[[project]]
+name = 'one'
+files = ['../compose/one.yaml', 'two.yaml']
+env = { PORT = '1', MODE = 'real' }
+health = ['http://h/1', 'http://h/2']
+services = { web = { env = { URL = 'a', MORE = 'b' } } }
+version = { command = ['./tell', 'x'] }
+[[project]]
+name = 'two'
+files = ['two.yaml']
+";
+
+const OVER_PROJECTS: &str = "
+extends = '../base.toml'
+name = 'over'
+kind = 'compose'
+[[project]]
+name = 'one'
+env = { MODE = 'echo' }
+health = ['http://h/3']
+services = { web = { env = { URL = 'c' } }, db = { env = { D = 'd' } } }
+[[project]]
+name = 'two'
+files = ['three.yaml']
+[[project]]
+name = 'three'
+files = ['three.yaml']
+version = { command = ['bin/tell'] }
+";
+
+#[test]
+fn projects_merge_by_name_and_their_files_begin_where_they_are_said() {
+    let compose = ["compose/one.yaml", "scenarios/two.yaml", "scenarios/faults/three.yaml"].map(|file| (file, ""));
+    let files = [("scenarios/base.toml", PROJECTS), ("scenarios/faults/over.toml", OVER_PROJECTS)];
+    // What is extended says neither its name nor its kind.
+    let folder = folder(&[&compose[..], &files].concat());
+    let root = std::fs::canonicalize(folder.path()).unwrap();
+    let over = scenario(&folder, "scenarios/faults/over.toml");
+    let names: Vec<&str> = over.projects.iter().map(|project| &*project.spec.name).collect();
+    assert_eq!(names, ["one", "two", "three"]);
+    let one = &over.projects[0].spec;
+    let pairs = |of: &std::collections::BTreeMap<String, String>| format!("{of:?}");
+    assert_eq!(pairs(&one.env), r#"{"MODE": "echo", "PORT": "1"}"#);
+    assert_eq!(pairs(&one.services["web"].env), r#"{"MORE": "b", "URL": "c"}"#);
+    assert_eq!(pairs(&one.services["db"].env), r#"{"D": "d"}"#);
+    assert_eq!(one.health, ["http://h/3"], "a plain array replaces");
+    for (project, expected) in [
+        (0, &["compose/one.yaml", "scenarios/two.yaml"][..]),
+        (1, &["scenarios/faults/three.yaml"]),
+        (2, &["scenarios/faults/three.yaml"]),
+    ] {
+        let files = over.projects[project].spec.files.iter().map(|file| std::fs::canonicalize(file).unwrap());
+        assert!(files.eq(expected.iter().map(|file| root.join(file))), "{project}");
+    }
+    for (project, expected) in [(0, "scenarios/tell"), (2, "scenarios/faults/bin/tell")] {
+        let Some(ProjectVersion::Command { command, .. }) = &over.projects[project].version else { panic!() };
+        std::fs::create_dir_all(root.join(expected).parent().unwrap()).unwrap();
+        std::fs::write(root.join(expected), "").unwrap();
+        assert_eq!(std::fs::canonicalize(&command[0]).unwrap(), root.join(expected));
+    }
+    let text = &over.file.as_ref().unwrap().1;
+    assert!(!text.contains(&*root.display().to_string()), "{text}");
+    std::fs::write(folder.path().join("scenarios/faults/alone.toml"), text).unwrap();
+    let alone = scenario(&folder, "scenarios/faults/alone.toml");
+    assert_eq!(format!("{:?}", alone.projects), format!("{:?}", over.projects));
 }
 
 #[test]

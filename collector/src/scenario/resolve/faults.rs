@@ -8,6 +8,8 @@ use compose::{ProcessSpec, Signal};
 use super::super::{ContainerFault, Error, Fault, Inject, Kind, PUBLISHER, Scenario, written};
 use super::{EMPTY_COMMAND, Resolver};
 
+const CHOICES: &str = "`signal` and `process`; `container`, and `signal` or `pause`; or `command`";
+
 impl Resolver<'_> {
     /// The faults of a scenario whose other parts are resolved, by time.
     pub(super) fn injects(&self, written: Vec<written::Inject>, scenario: &Scenario) -> Result<Vec<Inject>, Error> {
@@ -24,10 +26,11 @@ impl Resolver<'_> {
 
     fn fault(&self, place: &str, inject: written::Inject, scenario: &Scenario) -> Result<Fault, Error> {
         let written::Inject { at: _, signal, process, container, pause, command, r#for: lasts } = inject;
-        if command.is_some() && (signal.is_some() || process.is_some() || container.is_some() || pause.is_some()) {
-            return Err(self.error(place, "write either `signal` and `process`, or `command`, not both"));
+        let other = signal.is_some() || process.is_some() || container.is_some() || pause.is_some();
+        if command.is_some() && other {
+            return Err(self.error(place, format!("write one of: {CHOICES}")));
         }
-        if command.is_none() && lasts.is_some() {
+        if lasts.is_some() && other {
             return Err(self.error(place, "`for` belongs to `command`: a signal has no length, a pause says its own"));
         }
         match (command, process, container) {
@@ -49,10 +52,7 @@ impl Resolver<'_> {
                 None => Err(self.error(place, "`signal` and `process` go together: write both")),
             },
             _ if signal.is_some() => Err(self.error(place, "`signal` needs a `process` or a `container`: name it")),
-            _ => Err(self.error(
-                place,
-                "say what is done: `signal` and `process`, `signal` or `pause` and `container`, or `command`",
-            )),
+            _ => Err(self.error(place, format!("say what is done: {CHOICES}"))),
         }
     }
 
