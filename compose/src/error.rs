@@ -126,6 +126,51 @@ pub enum Error {
         /// What was written.
         name: String,
     },
+    /// No Docker engine answers.
+    #[error("Docker can't be reached at {address}: {remedy}")]
+    Engine {
+        /// Where it was looked for.
+        address: String,
+        /// What to do about it.
+        remedy: &'static str,
+        /// What the attempt met.
+        source: bollard::errors::Error,
+    },
+    /// The Docker engine refused something, or did not answer.
+    #[error("Docker: {what}")]
+    AskEngine {
+        /// What was to be done, as in "pause container 0123456789ab".
+        what: String,
+        /// The engine's answer.
+        source: bollard::errors::Error,
+    },
+    /// There is no bridge between containers and this host.
+    #[error(
+        "Docker has no network `bridge` with a gateway, so `host-gateway` means nothing: start Docker without `bridge: none`, or give the tap an address that containers reach"
+    )]
+    NoBridge,
+    /// A container that was to look at something took too long.
+    #[error("a container of image {image} did not end within {} s: try its command by hand", within.as_secs_f64())]
+    OnceTime {
+        /// The image.
+        image: String,
+        /// The time that it had.
+        within: Duration,
+    },
+    /// The containers of a project can't be watched any more.
+    #[error("project {project}: its containers can't be watched: the watch has ended")]
+    WatchEnded {
+        /// The project's short name.
+        project: String,
+    },
+    /// The engine went away before a project could be watched.
+    #[error("project {project}: its containers can't be watched: Docker does not answer ({error}): start it again")]
+    WatchLost {
+        /// The project's short name.
+        project: String,
+        /// How it went away.
+        error: String,
+    },
     /// The guardian could not be started.
     #[error("start the guardian {}", program.display())]
     GuardSpawn {

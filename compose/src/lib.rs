@@ -11,6 +11,7 @@
 //! that leaves its group (a daemon that calls `setsid`) is out of its reach.
 
 mod command;
+pub mod engine;
 mod error;
 mod event;
 mod group;
@@ -24,6 +25,7 @@ mod processes;
 mod project;
 mod ready;
 
+pub use engine::{Container, ContainerWatch, Engine, Watched};
 pub use error::Error;
 pub use event::{Event, Happening, Sink, Stream};
 pub use group::Signal;
