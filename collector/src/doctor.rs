@@ -3,21 +3,17 @@
 //! The same checks, without the handshake, come before every run: what is wrong is said before anything is started or
 //! written.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+mod handshake;
+
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
 
-use compose::{Guard, Processes};
-use tokio_util::sync::CancellationToken;
-
-use crate::handshake::{Handshake, RealClient};
-use crate::intake::{Clock, Intake};
+use crate::record::stage::{self, Stage};
 use crate::redact::Redactor;
 use crate::scenario::{self, Fault, Kind, Scenario};
-use crate::tap::Tap;
 use crate::{AnyError, chain, cli, media, probe, until};
+use handshake::Scene;
 
 /// Less free space than this and a run is likely to end early.
 const ENOUGH_DISK_BYTES: u64 = 512 << 20;
@@ -41,6 +37,11 @@ impl Check {
 #[expect(clippy::print_stdout, reason = "the checks are the command's result")]
 pub async fn doctor(command: &cli::Doctor) -> Result<ExitCode, AnyError> {
     let scenario = Scenario::read(&command.scenario, |name| format!("{name}-doctor"))?;
+    let mut stage = match scenario.kind {
+        Kind::Compose => Some(Stage::cleared().await?),
+        _ => None,
+    };
+    let host_gateway = stage::host_gateway(&scenario, stage.as_ref().map(Stage::engine)).await?;
     println!("ok    scenario: {} reads as kind {}", command.scenario.display(), scenario.kind.name());
     let mut well = true;
     let mut tell = |check: Check| match check.found {
@@ -50,8 +51,12 @@ pub async fn doctor(command: &cli::Doctor) -> Result<ExitCode, AnyError> {
             println!("FAIL  {}: {problem}", check.subject);
         }
     };
-    checks(&scenario, Path::new(".")).await.into_iter().for_each(&mut tell);
-    handshakes(&scenario).await.into_iter().for_each(&mut tell);
+    checks(&scenario, Path::new("."), host_gateway, stage.as_ref()).await.into_iter().for_each(&mut tell);
+    if let Some(stage) = &stage {
+        project_ports(&scenario, stage).await.into_iter().for_each(&mut tell);
+    }
+    let scene = Scene::new(&scenario, host_gateway, stage.as_mut())?;
+    scene.handshakes().await.into_iter().for_each(&mut tell);
     Ok(ExitCode::from(if well { 0 } else { 2 }))
 }
 
@@ -59,8 +64,13 @@ pub async fn doctor(command: &cli::Doctor) -> Result<ExitCode, AnyError> {
 ///
 /// # Errors
 /// The first check that failed.
-pub async fn must_be_able(scenario: &Scenario, runs: &Path) -> Result<(), AnyError> {
-    for check in checks(scenario, runs).await {
+pub(crate) async fn must_be_able(
+    scenario: &Scenario,
+    runs: &Path,
+    host_gateway: IpAddr,
+    stage: Option<&Stage>,
+) -> Result<(), AnyError> {
+    for check in checks(scenario, runs, host_gateway, stage).await {
         if let Err(problem) = check.found {
             return Err(format!("{}: {problem}", check.subject).into());
         }
@@ -68,8 +78,11 @@ pub async fn must_be_able(scenario: &Scenario, runs: &Path) -> Result<(), AnyErr
     Ok(())
 }
 
-async fn checks(scenario: &Scenario, runs: &Path) -> Vec<Check> {
+async fn checks(scenario: &Scenario, runs: &Path, host_gateway: IpAddr, stage: Option<&Stage>) -> Vec<Check> {
     let mut checks = tools(scenario).await;
+    if let Some(stage) = stage {
+        checks.extend(projects(scenario, stage).await);
+    }
     for process in &scenario.processes {
         let program = process.spec.program().map(|path| path.display().to_string());
         checks.push(Check::new(format!("process {}", process.spec.name), program.map_err(|error| chain(&error))));
@@ -81,7 +94,7 @@ async fn checks(scenario: &Scenario, runs: &Path) -> Vec<Check> {
         }
     }
     for tap in &scenario.taps {
-        checks.push(port(format!("tap {}", tap.name), tap.listen.address(Ipv4Addr::LOCALHOST.into())));
+        checks.push(port(format!("tap {}", tap.name), tap.listen.address(host_gateway)));
     }
     if scenario.kind == Kind::Process {
         let ready = scenario.processes.iter().filter_map(|process| {
@@ -94,6 +107,33 @@ async fn checks(scenario: &Scenario, runs: &Path) -> Vec<Check> {
     let key = Redactor::open([]).map(|_| "the key is there".to_owned());
     checks.push(Check::new("redaction", key.map_err(|error| chain(&error))));
     checks.push(disk(runs));
+    checks
+}
+
+/// Whether the engine is there, and Compose understands the projects' files.
+async fn projects(scenario: &Scenario, stage: &Stage) -> Vec<Check> {
+    let facts = stage.facts().into_iter().map(|(name, version)| Check::new(name, Ok(version)));
+    let mut checks: Vec<Check> = facts.collect();
+    for project in &scenario.projects {
+        let found = stage.check(project).await.map_err(|error| chain(&error));
+        let found = found.map(|_| format!("Compose understands {}", files(project)));
+        checks.push(Check::new(format!("project {}", project.spec.name), found));
+    }
+    checks
+}
+
+fn files(project: &scenario::Project) -> String {
+    project.spec.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether the ports that projects publish are free. `record` finds out in its time, and records it.
+async fn project_ports(scenario: &Scenario, stage: &Stage) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for project in &scenario.projects {
+        let listens = stage.check(project).await.unwrap_or_default();
+        let subject = || format!("project {}", project.spec.name);
+        checks.extend(listens.into_iter().map(|address| port(subject(), address)));
+    }
     checks
 }
 
@@ -153,68 +193,4 @@ fn disk(runs: &Path) -> Check {
         Err(error) => Err(format!("{}: {error}", existing.display())),
     };
     Check::new("disk", found)
-}
-
-/// A real handshake through each tap. Where its upstream is not up, and the scenario starts processes, they are
-/// started for it and stopped again.
-async fn handshakes(scenario: &Scenario) -> Vec<Check> {
-    let mut checks = Vec::new();
-    if scenario.taps.is_empty() {
-        return checks;
-    }
-    let sink: compose::Sink = Arc::new(|_| {});
-    let program = std::env::current_exe().unwrap_or_else(|_| "collector".into());
-    // Ctrl-C while a service loads must not leave it behind.
-    let guarded = Guard::spawn(&program, &["guard"]).and_then(|guard| Processes::new(sink, Some(Arc::new(guard))));
-    let mut processes = match guarded {
-        Ok(processes) => processes,
-        Err(error) => return vec![Check::new("handshake", Err(chain(&error)))],
-    };
-    for tap in &scenario.taps {
-        let subject = format!("tap {}: Socket.IO handshake", tap.name);
-        let found = match bring_up(scenario, tap, &mut processes).await {
-            Ok(()) => through(tap).await,
-            Err(problem) => Err(problem),
-        };
-        checks.push(Check::new(subject, found));
-    }
-    processes.stop().await;
-    checks
-}
-
-/// Starts the scenario's processes up to the one that answers at the tap's upstream.
-async fn bring_up(scenario: &Scenario, tap: &scenario::Tap, processes: &mut Processes) -> Result<(), String> {
-    for process in &scenario.processes {
-        if tokio::net::TcpStream::connect(&tap.upstream).await.is_ok() {
-            return Ok(());
-        }
-        if processes.get(&process.spec.name).is_none() {
-            eprintln!("starting {} for the handshake", process.spec.name);
-            processes.start(&process.spec).await.map_err(|error| chain(&error))?;
-        }
-    }
-    match tokio::net::TcpStream::connect(&tap.upstream).await {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            Err(format!("nothing answers at its upstream {}: {error}; start it, then try again", tap.upstream))
-        }
-    }
-}
-
-async fn through(tap: &scenario::Tap) -> Result<String, String> {
-    let intake = Intake::new(Clock::start());
-    let redactor = Redactor::open([]).map_err(|error| chain(&error))?;
-    let listen = tap.listen.address(Ipv4Addr::LOCALHOST.into());
-    let relay = Tap::bind(tap, listen, &intake, Arc::new(redactor)).await.map_err(|error| chain(&error))?;
-    let address = relay.address().map_err(|error| error.to_string())?;
-    let token = CancellationToken::new();
-    let running = tokio::spawn(relay.run(token.clone()));
-    let client = RealClient { limit: Duration::from_secs(5) };
-    let greeted = client.greet(&format!("http://{address}"), "/").await;
-    token.cancel();
-    running.await.map_err(|error| error.to_string())?;
-    match greeted {
-        Ok(()) => Ok(format!("namespace / answered through {address}")),
-        Err(error) => Err(format!("namespace / does not answer through {address}: {error}")),
-    }
 }

@@ -8,6 +8,7 @@ mod events;
 mod facts;
 mod faults;
 mod run;
+pub(crate) mod stage;
 mod system;
 mod timeline;
 mod watchers;
@@ -24,6 +25,7 @@ use crate::intake::Clock;
 use crate::scenario::{Kind, Scenario};
 use crate::{AnyError, cli, doctor, folder, scenario};
 use run::{Finished, Setup};
+use stage::Stage;
 
 /// `collector record`.
 ///
@@ -31,26 +33,52 @@ use run::{Finished, Setup};
 /// What keeps a run from starting; what happens later is recorded.
 pub async fn record(command: cli::Record) -> Result<ExitCode, AnyError> {
     let stop = stop_on_signals()?;
-    let mut code = 0;
-    for _ in 0..command.repeat {
+    let (mut code, mut ids, mut stage) = (0, Ids::default(), None);
+    for number in 1..=command.repeat {
         if stop.is_cancelled() {
             break;
         }
         let clock = Clock::start();
-        let scenario = read(&command.scenario, clock)?;
-        if scenario.kind != Kind::Process {
-            return Err(format!(
-                "{}: kind `attach` starts nothing: use `collector attach`",
-                command.scenario.display()
-            )
-            .into());
+        let scenario = Scenario::read(&command.scenario, |name| ids.of(name, number, clock))?;
+        match scenario.kind {
+            Kind::Process => ids = Ids::default(),
+            Kind::Compose if stage.is_none() => stage = Some(Stage::cleared().await?),
+            Kind::Compose => {}
+            Kind::Attach | Kind::Tap => {
+                let path = command.scenario.display();
+                return Err(format!("{path}: kind `attach` starts nothing: use `collector attach`").into());
+            }
         }
         let mut setup = Setup::new(scenario, clock, &command.common)?;
         setup.command.clone_from(&command.command);
         setup.keep_up = command.keep_up;
-        code = code.max(one(setup, &stop).await?);
+        setup.next = ids.next(number).filter(|_| number < command.repeat);
+        code = code.max(one(setup, stage.as_mut(), &stop).await?);
+    }
+    if let Some(mut stage) = stage {
+        // Ctrl-C may have come between two runs.
+        stage.close(None).await;
     }
     Ok(ExitCode::from(code))
+}
+
+/// The run ids of runs that share what is up: the first one's, then with `-2`, `-3`.
+#[derive(Default)]
+struct Ids {
+    first: Option<String>,
+}
+
+impl Ids {
+    fn of(&mut self, scenario: &str, number: u32, clock: Clock) -> String {
+        match &self.first {
+            Some(first) => format!("{first}-{number}"),
+            None => self.first.insert(folder::run_id(scenario, clock.unix_ns(0))).clone(),
+        }
+    }
+
+    fn next(&self, number: u32) -> Option<String> {
+        self.first.as_ref().map(|first| format!("{first}-{}", number + 1))
+    }
 }
 
 /// `collector attach`.
@@ -60,9 +88,10 @@ pub async fn record(command: cli::Record) -> Result<ExitCode, AnyError> {
 pub async fn attach(command: cli::Attach) -> Result<ExitCode, AnyError> {
     let stop = stop_on_signals()?;
     let clock = Clock::start();
-    let mut scenario = read(&command.scenario, clock)?;
+    let mut scenario = Scenario::read(&command.scenario, |name| folder::run_id(name, clock.unix_ns(0)))?;
     scenario.kind = Kind::Attach;
     scenario.processes.clear();
+    scenario.projects.clear();
     scenario.projects.clear();
     scenario.injects.clear();
     let mut setup = Setup::new(scenario, clock, &command.common)?;
@@ -71,7 +100,7 @@ pub async fn attach(command: cli::Attach) -> Result<ExitCode, AnyError> {
         // What was asked for on the command line, or Ctrl-C, ends it; the limit is for what ends by itself.
         setup.scenario.limit = Duration::MAX;
     }
-    Ok(ExitCode::from(one(setup, &stop).await?))
+    Ok(ExitCode::from(one(setup, None, &stop).await?))
 }
 
 /// `collector tap`.
@@ -86,11 +115,7 @@ pub async fn tap(command: cli::TapOnly) -> Result<ExitCode, AnyError> {
     let scenario = Scenario::tap_only(command.listen, upstream, &run_id);
     let mut setup = Setup::new(scenario, clock, &command.common)?;
     setup.duration = given_duration(command.duration.as_deref())?;
-    Ok(ExitCode::from(one(setup, &stop).await?))
-}
-
-fn read(path: &Path, clock: Clock) -> Result<Scenario, scenario::Error> {
-    Scenario::read(path, |name| folder::run_id(name, clock.unix_ns(0)))
+    Ok(ExitCode::from(one(setup, None, &stop).await?))
 }
 
 fn given_duration(text: Option<&str>) -> Result<Option<Duration>, String> {
@@ -100,9 +125,11 @@ fn given_duration(text: Option<&str>) -> Result<Option<Duration>, String> {
     scenario::duration(text).map(Some).ok_or_else(|| format!("--for {text}: write 300ms, 90s, 2m or 1h"))
 }
 
-async fn one(setup: Setup, stop: &CancellationToken) -> Result<u8, AnyError> {
-    doctor::must_be_able(&setup.scenario, &setup.runs).await?;
-    let finished = run::run(setup, stop).await?;
+async fn one(mut setup: Setup, stage: Option<&mut Stage>, stop: &CancellationToken) -> Result<u8, AnyError> {
+    let engine = stage.as_ref().map(|stage| stage.engine());
+    setup.host_gateway = stage::host_gateway(&setup.scenario, engine).await?;
+    doctor::must_be_able(&setup.scenario, &setup.runs, setup.host_gateway, stage.as_deref()).await?;
+    let finished = run::run(setup, stage, stop).await?;
     report(&finished);
     Ok(finished.exit_code())
 }

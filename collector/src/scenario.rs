@@ -80,6 +80,11 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether the collector starts the system under test.
+    pub fn starts_it(self) -> bool {
+        matches!(self, Kind::Process | Kind::Compose)
+    }
+
     /// The word in the table `run`.
     pub fn name(self) -> &'static str {
         match self {

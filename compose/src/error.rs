@@ -171,6 +171,105 @@ pub enum Error {
         /// How it went away.
         error: String,
     },
+    /// Neither `docker compose` nor `docker-compose` is installed.
+    #[error(
+        "Docker Compose is missing: install its plugin (Debian: docker-compose), so that `docker compose version` answers"
+    )]
+    NoCompose,
+    /// Compose refuses a project's files.
+    #[error("project `{project}`: {problem}")]
+    ComposeFile {
+        /// The project concerned.
+        project: String,
+        /// What is wrong: file and, where Compose tells, line.
+        problem: String,
+    },
+    /// The scenario changes a service that the project does not have.
+    #[error("project `{project}`: no service is named `{service}`; there are: {known}")]
+    UnknownService {
+        /// The project concerned.
+        project: String,
+        /// What was asked for.
+        service: String,
+        /// The names that there are.
+        known: String,
+    },
+    /// The file with labels and changes could not be written.
+    #[error("project `{project}`: write the file that goes over its Compose files")]
+    Changes {
+        /// The project concerned.
+        project: String,
+        /// The operating system's answer.
+        source: std::io::Error,
+    },
+    /// A port that the project publishes is in use.
+    #[error("project `{project}`: port {} is in use{}: stop it, or use another port", addr.port(), held_by(.owner))]
+    PortTaken {
+        /// The project concerned.
+        project: String,
+        /// The address.
+        addr: std::net::SocketAddr,
+        /// Who listens there, where that can be found out.
+        owner: Option<String>,
+    },
+    /// Images could not be built or pulled, or containers could not be started.
+    #[error("project `{project}`: {operation} failed with exit code {}; {}", code(.exit_code), last_said(.last_lines))]
+    Compose {
+        /// The project concerned.
+        project: String,
+        /// `build`, `pull` or `up`.
+        operation: &'static str,
+        /// That of Compose.
+        exit_code: Option<i64>,
+        /// Its last lines, at most 20.
+        last_lines: Vec<String>,
+    },
+    /// A container ended before it was healthy.
+    #[error("project `{project}`: {service} ended with exit code {} before it was healthy{}; {}", code(.exit_code), oom(.oom_killed), last_said(.last_lines))]
+    Died {
+        /// The project concerned.
+        project: String,
+        /// The service.
+        service: String,
+        /// 128 + signal where a signal ended it.
+        exit_code: Option<i64>,
+        /// Whether the engine says that it had no memory left.
+        oom_killed: bool,
+        /// Its last lines, at most 20.
+        last_lines: Vec<String>,
+    },
+    /// A container was not healthy in time.
+    #[error("project `{project}`: {service} was not healthy within {} s; {}: look at its log, or raise `ready_within`", within.as_secs_f64(), check_said(.last_check))]
+    Unhealthy {
+        /// The project concerned.
+        project: String,
+        /// The service.
+        service: String,
+        /// The time that it had.
+        within: Duration,
+        /// What its last health check printed, where it has one.
+        last_check: Option<String>,
+    },
+    /// A health URL was not 200 in time.
+    #[error("project `{project}`: {url} was not 200 within {} s: {last_answer}: look at the log of its service, or raise `ready_within`", within.as_secs_f64())]
+    HealthUrl {
+        /// The project concerned.
+        project: String,
+        /// The URL.
+        url: String,
+        /// The time that it had.
+        within: Duration,
+        /// What the page said last, as in "answered 503".
+        last_answer: String,
+    },
+    /// No container of the projects is named so.
+    #[error("no container is named `{container}`; there are: {known}")]
+    UnknownContainer {
+        /// What was asked for, as PROJECT/SERVICE.
+        container: String,
+        /// The names that there are.
+        known: String,
+    },
     /// The guardian could not be started.
     #[error("start the guardian {}", program.display())]
     GuardSpawn {
@@ -195,6 +294,25 @@ fn code(exit_code: &Option<i64>) -> String {
 
 fn held_by(owner: &Option<String>) -> String {
     owner.as_ref().map_or_else(String::new, |owner| format!(", by {owner}"))
+}
+
+fn last_said(lines: &[String]) -> String {
+    match lines.iter().rev().find(|line| !line.trim().is_empty()) {
+        Some(line) => format!("its last line: {}", line.trim()),
+        None => "it wrote nothing".to_owned(),
+    }
+}
+
+fn check_said(output: &Option<String>) -> String {
+    match output.as_deref().map(str::trim) {
+        Some("") => "its health check printed nothing".to_owned(),
+        Some(output) => format!("its last health check: {}", output.lines().last().unwrap_or_default()),
+        None => "it has no health check".to_owned(),
+    }
+}
+
+fn oom(killed: &bool) -> &'static str {
+    if *killed { " (killed: out of memory)" } else { "" }
 }
 
 fn last_words(lines: &[String]) -> String {

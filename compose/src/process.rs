@@ -38,6 +38,8 @@ pub struct ProcessSpec {
     pub command: Vec<String>,
     /// Variables on top of the environment that this process has.
     pub env: BTreeMap<String, String>,
+    /// Variables that it does not get from the environment that this process has.
+    pub unset: Vec<String>,
     /// The folder that it starts in.
     pub dir: PathBuf,
     /// A URL that answers 200 when it is ready; without one it is ready as soon as it runs.
@@ -67,6 +69,7 @@ impl ProcessSpec {
             name: name.into(),
             command,
             env: BTreeMap::new(),
+            unset: Vec::new(),
             dir: dir.into(),
             ready: None,
             ready_within: Duration::from_secs(60),
@@ -124,7 +127,11 @@ impl Process {
     ) -> Result<Process, Error> {
         let program = find_program(spec)?;
         let started = Instant::now();
-        let spawned = Command::new(&program)
+        let mut command = Command::new(&program);
+        for name in &spec.unset {
+            command.env_remove(name);
+        }
+        let spawned = command
             .arg0(&spec.command[0])
             .args(&spec.command[1..])
             .envs(&spec.env)

@@ -62,6 +62,15 @@ impl Readiness {
         Ok(())
     }
 
+    /// Waits for 200 at a URL, not longer than until the deadline; else what the page said last.
+    pub(crate) async fn wait_for(&self, url: &str, deadline: Instant) -> Result<(), String> {
+        let mut last_answer = "was never asked".to_owned();
+        match self.poll(url, deadline, &mut last_answer).await {
+            Outcome::Ready => Ok(()),
+            Outcome::Exited(_) | Outcome::TimedOut => Err(last_answer),
+        }
+    }
+
     async fn poll(&self, url: &str, deadline: Instant, last_answer: &mut String) -> Outcome {
         loop {
             match timeout_at(deadline, self.ask(url)).await {

@@ -9,30 +9,40 @@ use recording::run::{Environment, Version};
 use sha2::{Digest, Sha256};
 use tokio::process::Command;
 
-use crate::scenario::{Process, Scenario};
+use crate::scenario::{ProjectVersion, Scenario};
 use crate::{media, probe, watch};
 
 const VERSION_LIMIT: Duration = Duration::from_secs(10);
 
-/// The version of the system under test: what the processes' version commands print, and which of them failed.
-pub(super) async fn version(processes: &[Process]) -> (Option<Version>, Vec<String>) {
+/// What the version commands of processes and projects print, by their names, and which of them failed.
+pub(super) async fn versions(scenario: &Scenario) -> (BTreeMap<String, String>, Vec<String>) {
+    let processes = scenario
+        .processes
+        .iter()
+        .filter_map(|process| Some((&process.spec.name, process.version.as_ref()?, &process.spec.dir)));
+    let projects = scenario.projects.iter().filter_map(|project| match &project.version {
+        Some(ProjectVersion::Command { command, dir }) => Some((&project.spec.name, command, dir)),
+        _ => None,
+    });
     let (mut found, mut problems) = (BTreeMap::new(), Vec::new());
-    for process in processes {
-        let Some(command) = &process.version else {
-            continue;
-        };
-        match first_line(command, &process.spec.dir).await {
-            Ok(line) => drop(found.insert(process.spec.name.as_str(), line)),
-            Err(error) => problems.push(format!("the version of {} is not known: {error}", process.spec.name)),
+    for (name, command, dir) in processes.chain(projects) {
+        match first_line(command, dir).await {
+            Ok(line) => drop(found.insert(name.clone(), line)),
+            Err(error) => problems.push(format!("the version of {name} is not known: {error}")),
         }
     }
-    let distinct: std::collections::BTreeSet<&String> = found.values().collect();
+    (found, problems)
+}
+
+/// The version of the system under test, made of those of its parts.
+pub(super) fn version(parts: &BTreeMap<String, String>) -> Option<Version> {
+    let distinct: std::collections::BTreeSet<&String> = parts.values().collect();
     let id = match distinct.len() {
-        0 => return (None, problems),
+        0 => return None,
         1 => distinct.into_iter().cloned().collect(),
-        _ => found.iter().map(|(name, line)| format!("{name}={line}")).collect::<Vec<_>>().join(","),
+        _ => parts.iter().map(|(name, line)| format!("{name}={line}")).collect::<Vec<_>>().join(","),
     };
-    (Some(Version { id, order: None }), problems)
+    Some(Version { id, order: None })
 }
 
 async fn first_line(command: &[String], dir: &Path) -> Result<String, String> {
@@ -49,15 +59,27 @@ async fn first_line(command: &[String], dir: &Path) -> Result<String, String> {
     Ok(line)
 }
 
-/// Where the run takes place.
-pub(super) async fn environment(scenario: &Scenario) -> Environment {
+/// Where the run takes place; `more` is known already.
+pub(super) async fn environment(scenario: &Scenario, more: BTreeMap<String, String>) -> Environment {
     let mut facts = watch::host::facts();
+    facts.extend(more);
     if !scenario.media.is_empty() || !scenario.probes.is_empty() || scenario.publish.is_some() {
         // A tool that is missing is a fact as well; whoever needs it has checked.
         facts.insert("ffmpeg".to_owned(), media::version().await.unwrap_or_else(|error| error.to_string()));
         facts.insert("ffprobe".to_owned(), probe::version().await.unwrap_or_else(|error| error.to_string()));
     }
     facts.insert("collector".to_owned(), env!("CARGO_PKG_VERSION").to_owned());
+    of(facts)
+}
+
+/// The same place, of which more is known.
+pub(super) fn with(environment: &Environment, more: BTreeMap<String, String>) -> Environment {
+    let mut facts = environment.facts.clone();
+    facts.extend(more);
+    of(facts)
+}
+
+fn of(facts: BTreeMap<String, String>) -> Environment {
     let mut hash = Sha256::new();
     for (name, value) in &facts {
         hash.update(format!("{name}={value}\n"));

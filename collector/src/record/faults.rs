@@ -3,13 +3,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use compose::{Process, ProcessSpec, Signal};
+use compose::{Process, ProcessSpec};
 use futures_util::future::join_all;
 
 use super::events::{Events, Ground};
+use super::system::System;
 use super::timeline::Timeline;
 use crate::intake::Clock;
-use crate::scenario::{Fault, Inject, Scenario};
+use crate::scenario::{ContainerFault, Fault, Inject, Scenario};
 
 /// The faults of one run: what they are, and the programs among them that were started.
 pub(super) struct Faults {
@@ -45,20 +46,14 @@ impl Faults {
 
     /// Does each fault in its time; `from_ns` is time 0. Ends when the last was done, which a program without a
     /// length never is before it ends.
-    pub(super) async fn run(
-        &self,
-        injects: &[Inject],
-        from_ns: i64,
-        clock: Clock,
-        signal: impl Fn(&str, Signal) -> Result<(), compose::Error>,
-    ) {
+    pub(super) async fn run(&self, injects: &[Inject], from_ns: i64, clock: Clock, system: &System<'_>) {
         let moment = Moment { clock, from_ns };
         let signals = async {
             // One after the other: two of the same moment keep their order.
             for inject in injects {
                 if let Fault::Signal { signal: sent, process } = &inject.fault {
                     moment.come(inject.at).await;
-                    let error = signal(process, *sent).err().map(|error| error.to_string());
+                    let error = system.signal(process, *sent).err().map(|error| error.to_string());
                     let attributes = serde_json::json!({"signal": sent.to_string(), "error": error});
                     self.timeline.note("inject", process, "signal", attributes);
                 }
@@ -68,7 +63,30 @@ impl Faults {
             Fault::Program { spec, lasts } => Some(self.program(&moment, inject.at, spec, *lasts)),
             Fault::Signal { .. } | Fault::Container { .. } => None,
         });
-        tokio::join!(signals, join_all(programs));
+        let containers = injects.iter().filter_map(|inject| match &inject.fault {
+            Fault::Container { container, what } => Some(self.container(&moment, inject.at, container, *what, system)),
+            Fault::Signal { .. } | Fault::Program { .. } => None,
+        });
+        tokio::join!(signals, join_all(programs), join_all(containers));
+    }
+
+    async fn container(&self, moment: &Moment, at: Duration, name: &str, what: ContainerFault, system: &System<'_>) {
+        moment.come(at).await;
+        let note = |event: &str, mut attributes: serde_json::Value, done: Result<(), compose::Error>| {
+            attributes["error"] = serde_json::json!(done.err().map(|error| crate::chain(&error)));
+            self.timeline.note("inject", name, event, attributes);
+        };
+        match what {
+            ContainerFault::Signal(sent) => {
+                let done = system.signal_container(name, sent).await;
+                note("signal", serde_json::json!({"signal": sent.to_string()}), done);
+            }
+            ContainerFault::Pause(lasts) => {
+                note("pause", serde_json::json!({}), system.pause(name).await);
+                moment.come(at.saturating_add(lasts)).await;
+                note("unpause", serde_json::json!({}), system.unpause(name).await);
+            }
+        }
     }
 
     async fn program(&self, moment: &Moment, at: Duration, spec: &ProcessSpec, lasts: Option<Duration>) {

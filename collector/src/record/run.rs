@@ -1,7 +1,7 @@
 //! One run, from its folder to its last `run.json`.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::events::Ground;
 use super::faults::Faults;
+use super::stage::Stage;
 use super::system::System;
 use super::timeline::Timeline;
 use super::watchers::Watchers;
@@ -24,7 +25,7 @@ use crate::folder::{self, Folder};
 use crate::intake::{Clock, Intake};
 use crate::recorder::{Progress, Recorder};
 use crate::redact::{self, Redactor};
-use crate::scenario::{Kind, Scenario};
+use crate::scenario::Scenario;
 use crate::tap::Tap;
 use crate::until::{self, Watch};
 use crate::watch::{HostWatch, ProcessWatch, Watched};
@@ -44,17 +45,35 @@ pub(super) struct Setup {
     pub(super) command: Vec<String>,
     /// The length asked for by `--for`.
     pub(super) duration: Option<Duration>,
+    /// What `host-gateway` means.
+    pub(super) host_gateway: IpAddr,
+    /// The run that Compose projects are kept up for.
+    pub(super) next: Option<String>,
 }
 
 impl Setup {
     pub(super) fn new(scenario: Scenario, clock: Clock, common: &cli::Common) -> Result<Setup, String> {
         let labels = folder::labels(&common.labels)?;
-        let runs = common.runs.clone();
-        Ok(Setup { scenario, clock, runs, labels, keep_up: false, command: Vec::new(), duration: None })
+        Ok(Setup {
+            scenario,
+            clock,
+            runs: common.runs.clone(),
+            labels,
+            keep_up: false,
+            command: Vec::new(),
+            duration: None,
+            host_gateway: Ipv4Addr::LOCALHOST.into(),
+            next: None,
+        })
     }
 
     /// What `run.json` says of a run that begins, without secrets.
-    async fn run_file(&self, redactor: &Redactor, version: Option<Version>) -> Result<RunFile, AnyError> {
+    async fn run_file(
+        &self,
+        redactor: &Redactor,
+        version: Option<Version>,
+        more: BTreeMap<String, String>,
+    ) -> Result<RunFile, AnyError> {
         let scenario = &self.scenario;
         Ok(RunFile {
             format: recording::FORMAT,
@@ -68,7 +87,7 @@ impl Setup {
             duration_ns: 0,
             labels: self.labels.iter().map(|(name, value)| (name.clone(), redactor.named(name, value))).collect(),
             version: version.map(|version| Version { id: redactor.text(&version.id), ..version }),
-            environment: facts::environment(scenario).await,
+            environment: facts::environment(scenario, more).await,
             stimulus_sha256: scenario.stimulus.as_deref().map(recording::seal::sha256_of_file).transpose()?,
             redaction: redact::RULES.map(str::to_owned).to_vec(),
             tables: Vec::new(),
@@ -77,7 +96,7 @@ impl Setup {
 
     /// Whether Ctrl-C is the way this run is meant to end.
     fn ends_by_hand(&self) -> bool {
-        self.scenario.kind != Kind::Process && self.duration.is_none() && self.scenario.until.is_none()
+        !self.scenario.kind.starts_it() && self.duration.is_none() && self.scenario.until.is_none()
     }
 }
 
@@ -144,6 +163,8 @@ struct Live {
     setup: Setup,
     folder: Folder,
     run_file: RunFile,
+    /// By process or service: the version of each that is known.
+    versions: BTreeMap<String, String>,
     redactor: Arc<Redactor>,
     intake: Intake,
     recorder: Recorder,
@@ -153,13 +174,17 @@ struct Live {
 }
 
 /// Records one run.
-pub(super) async fn run(setup: Setup, stop: &CancellationToken) -> Result<Finished, AnyError> {
-    let mut live = Live::begin(setup).await?;
+pub(super) async fn run(
+    setup: Setup,
+    stage: Option<&mut Stage>,
+    stop: &CancellationToken,
+) -> Result<Finished, AnyError> {
+    let mut live = Live::begin(setup, stage.as_deref()).await?;
     let taps = live.start_taps().await?;
     let progress = live.recorder.progress_handle();
     let (clock, shown_until) = (live.setup.clock, taps.token.child_token());
     taps.tracker.spawn(status::show(progress, clock, shown_until));
-    let end = live.live(stop).await?;
+    let end = live.live(stage, stop).await?;
     taps.stop().await;
     live.finish(end)
 }
@@ -179,11 +204,12 @@ impl Background {
 }
 
 impl Live {
-    async fn begin(setup: Setup) -> Result<Live, AnyError> {
+    async fn begin(setup: Setup, stage: Option<&Stage>) -> Result<Live, AnyError> {
         let Setup { scenario, clock, .. } = &setup;
         let redactor = Arc::new(Redactor::open(scenario.literals.clone())?);
-        let (version, mut problems) = facts::version(&scenario.processes).await;
-        let run_file = setup.run_file(&redactor, version).await?;
+        let (versions, mut problems) = facts::versions(scenario).await;
+        let more = stage.map(Stage::facts).unwrap_or_default();
+        let run_file = setup.run_file(&redactor, facts::version(&versions), more).await?;
         let run_id = run_file.run_id.clone();
         let folder = Folder::create(&setup.runs, &run_id)?;
         run_file.write(folder.dir())?;
@@ -194,7 +220,7 @@ impl Live {
         source.live();
         let timeline = Timeline { source, run_id };
         let watched = Arc::new(Watched::default());
-        let live = Live { setup, folder, run_file, redactor, intake, recorder, timeline, watched, problems };
+        let live = Live { setup, folder, run_file, versions, redactor, intake, recorder, timeline, watched, problems };
         live.put_run();
         for (name, value) in &live.setup.scenario.params {
             let param = Param { name: name.clone(), value: live.redactor.named(name, value) };
@@ -228,7 +254,7 @@ impl Live {
     async fn start_taps(&self) -> Result<Background, AnyError> {
         let background = Background { tracker: TaskTracker::new(), token: CancellationToken::new() };
         for tap in &self.setup.scenario.taps {
-            let listen = tap.listen.address(Ipv4Addr::LOCALHOST.into());
+            let listen = tap.listen.address(self.setup.host_gateway);
             let tap = Tap::bind(tap, listen, &self.intake, Arc::clone(&self.redactor)).await?;
             eprintln!("tap {tap}");
             background.tracker.spawn(tap.run(background.token.clone()));
@@ -253,11 +279,11 @@ impl Live {
         Ok(background)
     }
 
-    async fn live(&mut self, stop: &CancellationToken) -> Result<End, AnyError> {
+    async fn live(&mut self, stage: Option<&mut Stage>, stop: &CancellationToken) -> Result<End, AnyError> {
         let scenario = self.setup.scenario.clone();
         let watchers = Watchers::start(&scenario, &self.folder.media(), &self.redactor, &self.intake)?;
         let ground = self.ground()?;
-        let mut system = System::new(&ground)?;
+        let mut system = System::new(&ground, stage)?;
         let faults = Faults::new(&scenario, &ground, self.timeline.clone());
         let (command, dir) = (&self.setup.command, self.folder.dir());
         let mut wrapped = Wrapped::new(command, &scenario.stream, dir, &ground, self.timeline.clone());
@@ -275,7 +301,8 @@ impl Live {
         }
         self.timeline.phase("teardown", serde_json::json!({}));
         faults.stop().await;
-        system.stop().await;
+        let next = self.setup.next.as_deref().filter(|_| !matches!(end, End::Stopped | End::NotUp));
+        system.stop(next).await;
         self.timeline.phase("end", serde_json::json!({}));
         Ok(end)
     }
@@ -293,17 +320,18 @@ impl Live {
     async fn bring_up_and_wait(
         &mut self,
         scenario: &Scenario,
-        system: &mut System,
+        system: &mut System<'_>,
         faults: &Faults,
         wrapped: Option<&mut Wrapped>,
         stop: &CancellationToken,
     ) -> End {
         let started = tokio::select! {
-            started = system.start(scenario) => started.and_then(|()| system.publish(scenario)),
+            started = system.start(scenario, self.folder.dir()) => started,
             () = stop.cancelled() => return End::Stopped,
         };
-        if let Err(error) = started {
-            let problem = self.redactor.text(&chain(&error));
+        self.learn(scenario, system.stage());
+        if let Err(error) = started.and_then(|()| Ok(system.publish(scenario)?)) {
+            let problem = self.redactor.text(&chain(&*error));
             self.timeline.phase("not up", serde_json::json!({"error": problem}));
             self.problems.push(problem);
             return End::NotUp;
@@ -311,8 +339,7 @@ impl Live {
         self.timeline.phase("up", serde_json::json!({}));
         let from_ns = self.setup.clock.now_ns();
         let injects = async {
-            let signal = |process: &str, signal| system.signal(process, signal);
-            faults.run(&scenario.injects, from_ns, self.setup.clock, signal).await;
+            faults.run(&scenario.injects, from_ns, self.setup.clock, system).await;
             std::future::pending::<End>().await
         };
         let (end, problem) = tokio::select! {
@@ -323,6 +350,17 @@ impl Live {
         };
         self.problems.extend(problem);
         end
+    }
+
+    /// What is known only once containers are there: the images under test, the limits of all.
+    fn learn(&mut self, scenario: &Scenario, stage: Option<&Stage>) {
+        let Some(stage) = stage else { return };
+        let images = stage.images(scenario);
+        self.run_file.environment = facts::with(&self.run_file.environment, stage.surroundings(&images));
+        self.versions.extend(images);
+        let version = facts::version(&self.versions);
+        self.run_file.version = version.map(|version| Version { id: self.redactor.text(&version.id), ..version });
+        self.put_run();
     }
 
     /// Waits for what ends the run by itself.

@@ -1,36 +1,48 @@
 //! The system under test, and the publisher that feeds it: started in order, watched, always taken down.
 
-use compose::{Process, ProcessSpec, Processes, Signal};
+use std::path::Path;
+
+use compose::{Process, ProcessSpec, Processes, Projects, Signal};
 use tokio_util::sync::CancellationToken;
 
 use super::events::{Events, Ground};
+use super::stage::Stage;
+use crate::AnyError;
 use crate::scenario::{PUBLISHER, Scenario};
 
 /// What is started for a run, but for faults and a wrapped command.
-pub(super) struct System {
+pub(super) struct System<'s> {
     ground: Ground,
+    /// Where Compose projects are the system under test.
+    stage: Option<&'s mut Stage>,
     processes: Processes,
     publisher: Option<Process>,
     /// Those of the processes, and of the publisher.
     events: [Events; 2],
 }
 
-impl System {
+impl<'s> System<'s> {
     /// A system that is not yet up.
     ///
     /// # Errors
     /// Where the HTTP client can't be set up.
-    pub(super) fn new(ground: &Ground) -> Result<System, compose::Error> {
+    pub(super) fn new(ground: &Ground, stage: Option<&'s mut Stage>) -> Result<System<'s>, compose::Error> {
         let events = ["process", "publisher"].map(|name| Events::new(ground, name, "process"));
         let processes = Processes::new(events[0].sink(), Some(ground.guard.clone()))?;
-        Ok(System { ground: ground.clone(), processes, publisher: None, events })
+        if let Some(stage) = &stage {
+            stage.open(ground);
+        }
+        Ok(System { ground: ground.clone(), stage, processes, publisher: None, events })
     }
 
-    /// Starts every process, each once the one before is ready.
+    /// Starts every process or project, each once the one before is ready. `dir` is the recording's folder.
     ///
     /// # Errors
-    /// That of the first process that doesn't come up.
-    pub(super) async fn start(&mut self, scenario: &Scenario) -> Result<(), compose::Error> {
+    /// That of the first one that doesn't come up.
+    pub(super) async fn start(&mut self, scenario: &Scenario, dir: &Path) -> Result<(), AnyError> {
+        if let Some(stage) = &mut self.stage {
+            return stage.start(scenario, dir).await;
+        }
         self.events[0].source().live();
         for process in &scenario.processes {
             self.processes.start(&process.spec).await?;
@@ -65,13 +77,59 @@ impl System {
         }
     }
 
-    /// Ends the publisher, then every process in reverse order; whole groups, whatever state they are in.
-    pub(super) async fn stop(&mut self) {
+    /// Sends a signal to the first process of a container.
+    ///
+    /// # Errors
+    /// Where there is no such container, or the engine refuses.
+    pub(super) async fn signal_container(&self, container: &str, signal: Signal) -> Result<(), compose::Error> {
+        match self.projects() {
+            Some(projects) => projects.signal(container, signal).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Stops all processes of a container.
+    ///
+    /// # Errors
+    /// As [`System::signal_container`].
+    pub(super) async fn pause(&self, container: &str) -> Result<(), compose::Error> {
+        match self.projects() {
+            Some(projects) => projects.pause(container).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Lets them go on.
+    ///
+    /// # Errors
+    /// As [`System::signal_container`].
+    pub(super) async fn unpause(&self, container: &str) -> Result<(), compose::Error> {
+        match self.projects() {
+            Some(projects) => projects.unpause(container).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The stage, where there is one.
+    pub(super) fn stage(&self) -> Option<&Stage> {
+        self.stage.as_deref()
+    }
+
+    fn projects(&self) -> Option<&Projects> {
+        self.stage()?.projects()
+    }
+
+    /// Ends the publisher, then every process or project in reverse order, whatever state they are in. Projects that
+    /// are well stay up for the `next` run, where there is one.
+    pub(super) async fn stop(&mut self, next: Option<&str>) {
         if let Some(publisher) = &mut self.publisher {
             publisher.stop().await;
         }
         self.publisher = None;
         self.processes.stop().await;
+        if let Some(stage) = &mut self.stage {
+            stage.close(next).await;
+        }
         for events in &self.events {
             events.source().end();
         }

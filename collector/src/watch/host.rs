@@ -119,7 +119,7 @@ pub fn facts() -> BTreeMap<String, String> {
         ("cpu_count", Some(cpus.len()).filter(|&count| count > 0).map(|count| count.to_string())),
         ("cpu_limit", limit("cpu.max")),
         ("cpu_model", model),
-        ("host_id", host_id()),
+        ("host_id", Some(id())),
         ("kernel", System::kernel_version().ok()),
         ("memory_gib", memory),
         ("memory_limit", limit("memory.max")),
@@ -134,12 +134,13 @@ fn gib(bytes: u64) -> String {
     format!("{:.0}", bytes as f64 / f64::from(1 << 30))
 }
 
-/// The machine's own id where it has one: a container's host name is another one each time.
-fn host_id() -> Option<String> {
+/// A name for this machine that tells nothing of it: made of its own id where it has one, since a container's host name
+/// is another one each time. Empty where the machine can't be told from others.
+pub fn id() -> String {
     let id = std::fs::read_to_string("/etc/machine-id").ok().filter(|id| !id.trim().is_empty());
-    let id = id.or_else(|| System::host_name().ok())?;
+    let Some(id) = id.or_else(|| System::host_name().ok()) else { return String::new() };
     let hash = format!("{:x}", Sha256::digest(format!("host {}", id.trim())));
-    Some(hash[..16].to_owned())
+    hash[..16].to_owned()
 }
 
 /// A limit of the control group that we run in, where one is set.

@@ -122,6 +122,14 @@ impl Container {
         }
     }
 
+    /// What a recording calls it, in a project of this short name.
+    pub fn subject(&self, project: &str) -> String {
+        match self.number {
+            0 | 1 => format!("{project}/{}", self.service),
+            number => format!("{project}/{}/{number}", self.service),
+        }
+    }
+
     /// Whether its processes exist, frozen or not.
     pub fn is_up(&self) -> bool {
         matches!(self.state, State::Running | State::Paused)

@@ -1,8 +1,10 @@
 //! Real processes, really started, signalled and ended.
 #![cfg(test)]
 
+mod docker;
 mod ending;
 mod guarding;
+mod projects;
 mod restarting;
 mod scene;
 mod starting;
