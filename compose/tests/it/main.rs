@@ -3,6 +3,7 @@
 
 mod docker;
 mod ending;
+mod engine;
 mod guarding;
 mod projects;
 mod restarting;
