@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bollard::query_parameters::{RemoveContainerOptions, TagImageOptions};
+use bollard::query_parameters::{RemoveContainerOptions, RemoveImageOptions, TagImageOptions};
 use compose::{Engine, Signal};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
-use super::stage::{IMAGE, Seen, on_engine};
+use super::stage::{DEADLINE, IMAGE, Seen, on_engine};
 
 /// Stands between the watch and the engine; what goes through can be cut and let through again.
 struct Proxy {
@@ -64,7 +65,8 @@ fn nothing_is_lost_and_nothing_told_twice_when_the_engine_comes_back() {
         proxy.cut.send_replace(true);
         let lost = seen.event("docker", "lost").await;
         assert!(lost.source == "engine" && lost.attributes.starts_with(r#"{"error":""#), "{lost:?}");
-        assert!(watch.now().borrow().lost.is_some());
+        let mut now = watch.now();
+        timeout(DEADLINE, now.wait_for(|now| now.lost.is_some())).await.expect("it is not said to be lost").unwrap();
         stage.engine.signal(&short, Signal::Kill).await.unwrap();
         stage.ended(&short).await;
         let late = stage.start("late", "echo while nobody looked").await;
@@ -80,6 +82,7 @@ fn nothing_is_lost_and_nothing_told_twice_when_the_engine_comes_back() {
         stage.ended(&counting).await;
         assert!(watch.settled("one", Duration::from_secs(10)).await);
         watch.stop().await;
+        assert_eq!(now.borrow_and_update().lost, None);
 
         let names = |subject: &str| seen.events(subject).into_iter().map(|event| event.event).collect::<Vec<_>>();
         assert_eq!(names("docker"), ["lost", "back"]);
@@ -140,5 +143,6 @@ fn what_the_engine_has_forgotten_is_found_by_looking() {
         assert_eq!(told("one/removed"), [event("die", None), event("destroy", None)]);
         assert_eq!(told("one/again"), [event("die", None), event("start", None)]);
         assert_eq!(seen.texts("one/killed"), ["here"]);
+        stage.docker.remove_image("tapedeck/box:test-e-forget", None::<RemoveImageOptions>, None).await.unwrap();
     });
 }

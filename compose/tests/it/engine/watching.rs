@@ -1,9 +1,11 @@
 //! What a watch tells of containers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use compose::Signal;
-use compose::engine::State;
+use compose::engine::{Now, State};
+use compose::{Container, ContainerWatch, Signal};
+use tokio::time::timeout;
 
 use super::stage::{DEADLINE, Seen, check, host, on_engine};
 
@@ -13,6 +15,14 @@ fn attributes(event: &recording::record::Event) -> serde_json::Value {
     serde_json::from_str(&event.attributes).unwrap()
 }
 
+/// Waits until the one container makes `pick` give something.
+async fn when<T>(watch: &ContainerWatch, pick: impl Fn(&Container) -> Option<T>) -> T {
+    let mut now = watch.now();
+    let pick = |now: &Arc<Now>| now.containers["one"].first().and_then(&pick);
+    let found = timeout(DEADLINE, now.wait_for(|now| pick(now).is_some())).await.expect("it never was so").unwrap();
+    pick(&found).unwrap()
+}
+
 #[test]
 fn a_life_is_told_in_order_with_the_engines_times() {
     on_engine(async |stage| {
@@ -20,12 +30,8 @@ fn a_life_is_told_in_order_with_the_engines_times() {
         let watch = stage.watch(&stage.engine, &seen).await;
         let id = stage.create("echo", "exec sleep 1000", |body| body.healthcheck = Some(check("echo fine"))).await;
         stage.start_created(&id).await;
-        let mut now = watch.now();
-        let healthy = |now: &std::sync::Arc<compose::engine::Now>| {
-            let health = now.containers["one"].first().and_then(|container| container.health.clone());
-            health.is_some_and(|health| health.status == "healthy")
-        };
-        tokio::time::timeout(DEADLINE, now.wait_for(healthy)).await.expect("it never was healthy").unwrap();
+        let now = watch.now();
+        when(&watch, |container| (container.health.as_ref()?.status == "healthy").then_some(())).await;
         stage.engine.signal(&id, Signal::Kill).await.unwrap();
         seen.event("one/echo", "die").await;
         stage.engine.remove(&stage.project).await.unwrap();
@@ -57,8 +63,9 @@ fn a_failing_health_check_says_why() {
         stage.start_created(&id).await;
         let event = seen.event("one/echo", "health_status").await;
         assert_eq!(event.attributes, r#"{"output":"no such stream","status":"unhealthy"}"#);
-        let container = watch.now().borrow().containers["one"][0].clone();
-        assert_eq!((container.state, container.health.unwrap().status), (State::Running, "unhealthy".to_owned()));
+        let container =
+            when(&watch, |container| container.health.as_ref()?.failing_streak.ge(&2).then(|| container.clone())).await;
+        assert_eq!((container.state, &*container.health.unwrap().status), (State::Running, "unhealthy"));
     });
 }
 
@@ -125,8 +132,7 @@ fn a_pause_is_told() {
         let id = stage.start("still", "exec sleep 1000").await;
         stage.engine.pause(&id).await.unwrap();
         seen.event("one/still", "pause").await;
-        let paused = |now: &std::sync::Arc<compose::engine::Now>| now.containers["one"][0].state == State::Paused;
-        tokio::time::timeout(DEADLINE, watch.now().wait_for(paused)).await.expect("it is not paused").unwrap();
+        when(&watch, |container| (container.state == State::Paused).then_some(())).await;
         stage.engine.unpause(&id).await.unwrap();
         seen.event("one/still", "unpause").await;
         let refused = stage.engine.unpause(&id).await.unwrap_err();
@@ -146,7 +152,7 @@ fn stats_come_with_their_limits() {
         let id = stage.create("busy", "while true; do :; done", change).await;
         stage.start_created(&id).await;
         let throttled = |stats: &std::collections::HashMap<String, recording::record::Stat>| {
-            stats.get("cpu/throttled_ns").is_some_and(|stat| stat.value > 0.0)
+            stats.get("cpu/throttled_ns").is_some_and(|stat| stat.value > 0.0) && stats.contains_key("processes")
         };
         let stats = seen.stats("one/busy", throttled).await;
         let value = |metric: &str| (stats[metric].value, &*stats[metric].unit);
