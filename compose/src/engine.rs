@@ -53,6 +53,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub struct Engine {
     docker: Docker,
+    address: Arc<str>,
     about: Arc<About>,
 }
 
@@ -94,7 +95,12 @@ impl Engine {
             cgroup_version: info.cgroup_version.map(|version| version.to_string()).unwrap_or_default(),
             id: info.id.unwrap_or_default(),
         };
-        Ok(Engine { docker, about: Arc::new(about) })
+        Ok(Engine { docker, address: address.into(), about: Arc::new(about) })
+    }
+
+    /// Where it is, as `DOCKER_HOST` names it: `docker` is to be told, since by itself it may choose another one.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// What it says of itself, asked once.

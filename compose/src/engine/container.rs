@@ -225,3 +225,54 @@ pub(super) fn subject(project: &str, service: &str, number: u32) -> String {
         number => format!("{project}/{service}/{number}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn container(json: serde_json::Value) -> Container {
+        Container::from_inspect(serde_json::from_value(json).unwrap())
+    }
+
+    #[test]
+    fn what_inspect_says_is_reduced() {
+        let labels = serde_json::json!({COMPOSE_PROJECT: "p-one", COMPOSE_SERVICE: "echo", COMPOSE_NUMBER: "2"});
+        let ports = serde_json::json!({
+            "80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}, {"HostIp": "", "HostPort": "81"}], "9/udp": null
+        });
+        let one = container(serde_json::json!({
+            "Id": "i", "Name": "/p-one-echo-2", "Image": "sha256:1", "RestartCount": 3,
+            "Config": {"Image": "echo", "Labels": labels, "Tty": true},
+            "HostConfig": {"NanoCpus": 1_500_000_000, "Memory": 1024, "LogConfig": {"Type": "local"}},
+            "NetworkSettings": {"Ports": ports},
+            "State": {
+                "Status": "exited", "ExitCode": 137, "OOMKilled": true, "FinishedAt": "2026-01-31T12:00:00.5Z",
+                "Health": {"Status": "unhealthy", "FailingStreak": 2, "Log": [{"Output": "a"}, {"Output": "b\n"}]}
+            }
+        }));
+        assert_eq!((&*one.name, &*one.service, one.number, one.restart_count), ("p-one-echo-2", "echo", 2, 3));
+        assert_eq!((one.cpus, one.memory, one.tty, &*one.log_driver), (Some(1.5), Some(1024), true, "local"));
+        assert_eq!((one.exit_code, one.oom_killed, one.has_ended()), (Some(137), true, true));
+        assert_eq!(one.finished_unix_ns, Some(1_769_860_800_500_000_000));
+        let health = Health { status: "unhealthy".to_owned(), last_output: "b".to_owned(), failing_streak: 2 };
+        assert_eq!(one.health, Some(health));
+        let port = |ip: &str, host_port| Published { ip: ip.parse().unwrap(), host_port, container_port: 80 };
+        assert_eq!(one.published, [port("0.0.0.0", 81), port("127.0.0.1", 8080)]);
+        assert_eq!(subject("one", &one.service, one.number), "one/echo/2");
+    }
+
+    #[test]
+    fn what_runs_has_no_exit_code_and_what_never_ran_no_times() {
+        let state = serde_json::json!({"Status": "running", "ExitCode": 0, "FinishedAt": "0001-01-01T00:00:00Z"});
+        let one = container(serde_json::json!({"State": state}));
+        assert_eq!((one.exit_code, one.finished_unix_ns, one.is_up()), (None, None, true));
+        assert_eq!((one.health, one.cpus, one.memory, one.number), (None, None, None, 1));
+    }
+
+    #[test]
+    fn a_long_output_is_cut_between_characters() {
+        let long = format!("x{}", "é".repeat(OUTPUT_LIMIT_BYTES));
+        assert_eq!(beginning(&long).len(), OUTPUT_LIMIT_BYTES - 1);
+        assert_eq!(beginning("short"), "short");
+    }
+}

@@ -89,3 +89,49 @@ fn used_bytes(memory: &bollard::models::ContainerMemoryStats) -> Option<u64> {
     let cache = ["total_inactive_file", "inactive_file"].iter().find_map(|name| memory.stats.as_ref()?.get(*name));
     Some(cache.filter(|&&cache| cache < usage).map_or(usage, |cache| usage - cache))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A sample as the engine writes it.
+    fn stats_of(json: Value) -> Vec<(String, f64)> {
+        let sample = serde_json::from_value(json).unwrap();
+        stats("one/echo", Some(0.5), &sample).into_iter().map(|stat| (stat.metric, stat.value)).collect()
+    }
+
+    fn value(stats: &[(String, f64)], metric: &str) -> Option<f64> {
+        stats.iter().find(|(name, _)| name == metric).map(|&(_, value)| value)
+    }
+
+    #[test]
+    fn memory_is_without_the_cache_in_both_versions_of_control_groups() {
+        let sample = |memory: Value| {
+            let cpu = serde_json::json!({"cpu_usage": {"total_usage": 5}, "throttling_data": {"periods": 2}});
+            stats_of(serde_json::json!({"cpu_stats": cpu, "memory_stats": memory, "pids_stats": {"current": 3}}))
+        };
+        let first = sample(serde_json::json!({
+            "usage": 100, "max_usage": 120, "limit": 200, "stats": {"total_inactive_file": 30, "inactive_file": 1}
+        }));
+        assert_eq!(value(&first, "memory/used"), Some(70.0));
+        assert_eq!((value(&first, "memory/max"), value(&first, "memory/limit")), (Some(120.0), Some(200.0)));
+        assert_eq!((value(&first, "cpu/periods"), value(&first, "processes")), (Some(2.0), Some(3.0)));
+        let second = sample(serde_json::json!({"usage": 100, "limit": 200, "stats": {"inactive_file": 40}}));
+        assert_eq!((value(&second, "memory/used"), value(&second, "memory/max")), (Some(60.0), None));
+        let odd = sample(serde_json::json!({"usage": 100, "stats": {"inactive_file": 400}}));
+        assert_eq!((value(&odd, "memory/used"), value(&odd, "memory/limit")), (Some(100.0), None));
+    }
+
+    #[test]
+    fn a_sample_of_nothing_is_no_stats() {
+        assert!(stats_of(serde_json::json!({"cpu_stats": {"cpu_usage": {"total_usage": 0}}})).is_empty());
+        assert!(stats_of(serde_json::json!({"memory_stats": {"usage": 7}})).is_empty());
+    }
+
+    #[test]
+    fn attributes_are_sorted() {
+        let row = event("one/echo", "die", Some(1), BTreeMap::from([("b", 1.into()), ("a", 2.into())]), Some(9));
+        assert_eq!((&*row.attributes, row.exit_code, row.source_unix_ns), (r#"{"a":2,"b":1}"#, Some(1), Some(9)));
+        assert_eq!(engine("back", Attributes::new()).source, "engine");
+    }
+}
