@@ -20,7 +20,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// A log that gives nothing for so long after its container has ended is read without following it.
 const QUIET_AFTER_END: Duration = Duration::from_millis(300);
-/// The engine has not said that it can give no log by then: it can.
+/// With these the engine says that there is no such container, or none any more.
+const GONE: [u16; 2] = [404, 409];
+/// With this, that the container's logging driver gives nothing back.
 const UNREADABLE: u16 = 501;
 
 /// Whose log is read, and how it stands with it.
@@ -127,7 +129,9 @@ impl Log {
                 ControlFlow::Continue(())
             }
             None => ControlFlow::Break(End::Whole),
-            Some(Err(error)) if status(&error) == Some(404) => ControlFlow::Break(End::Never),
+            Some(Err(error)) if status(&error).is_some_and(|status| GONE.contains(&status)) => {
+                ControlFlow::Break(End::Never)
+            }
             Some(Err(error)) if status(&error) == Some(UNREADABLE) => {
                 let line =
                     format!("the log can't be read: {error}: let the service have the logging driver `json-file`");

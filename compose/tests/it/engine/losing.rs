@@ -9,7 +9,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::stage::{DEADLINE, IMAGE, Seen, on_engine};
+use super::stage::{DEADLINE, IMAGE, Seen, on_engine, skipped};
 
 /// Stands between the watch and the engine; what goes through can be cut and let through again.
 struct Proxy {
@@ -52,7 +52,7 @@ async fn pass(mut client: UnixStream, engine: PathBuf, mut is_cut: watch::Receiv
 #[test]
 fn nothing_is_lost_and_nothing_told_twice_when_the_engine_comes_back() {
     on_engine(async |stage| {
-        let Some(proxy) = Proxy::start() else { return eprintln!("skipped: the engine is not at a socket") };
+        let Some(proxy) = Proxy::start() else { return skipped("the engine is not at a socket") };
         let engine = Engine::connect_to(&proxy.address()).await.unwrap();
         let seen = Seen::new();
         let watch = stage.watch(&engine, &seen).await;
@@ -104,7 +104,7 @@ const FORGOTTEN_AFTER: usize = 300;
 #[test]
 fn what_the_engine_has_forgotten_is_found_by_looking() {
     on_engine(async |stage| {
-        let Some(proxy) = Proxy::start() else { return eprintln!("skipped: the engine is not at a socket") };
+        let Some(proxy) = Proxy::start() else { return skipped("the engine is not at a socket") };
         let engine = Engine::connect_to(&proxy.address()).await.unwrap();
         let seen = Seen::new();
         let watch = stage.watch(&engine, &seen).await;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -37,9 +38,14 @@ pub fn on_engine<F: Future<Output = ()>>(test: impl FnOnce(Stage) -> F) {
         match Stage::build().await {
             Ok(stage) => test(stage).await,
             Err(why) if std::env::var("TAPEDECK_NEEDS_DOCKER").is_ok_and(|needs| needs == "1") => panic!("{why}"),
-            Err(why) => eprintln!("skipped: no Docker engine: {why}"),
+            Err(why) => skipped(&format!("no Docker engine: {why}")),
         }
     });
+}
+
+/// Says so even where the output of tests that pass is swallowed.
+pub fn skipped(why: &str) {
+    writeln!(std::io::stderr(), "skipped: {why}").unwrap();
 }
 
 impl Stage {
