@@ -27,6 +27,8 @@ use crate::engine::{COMPOSE_NUMBER, COMPOSE_PROJECT, COMPOSE_SERVICE, Container}
 /// The events that a recording holds.
 const ACTIONS: [&str; 11] =
     ["create", "start", "health_status", "oom", "kill", "die", "stop", "restart", "pause", "unpause", "destroy"];
+/// An engine without events for so long is asked whether it is still there: one that hangs ends no stream.
+const SILENT_FOR: Duration = Duration::from_secs(5);
 /// An engine that takes longer does not answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// Events of different containers may be published in another order than they were stamped, by far less than this.
@@ -101,6 +103,11 @@ impl Events {
                     }
                     Some(Err(error)) => chain(&error),
                     None => "its event stream ended".to_owned(),
+                },
+                () = tokio::time::sleep(SILENT_FOR) => match timeout(ANSWER_WITHIN, self.scene.docker().ping()).await {
+                    Ok(Ok(_)) => continue,
+                    Ok(Err(error)) => chain(&error),
+                    Err(_) => format!("it did not answer within {} s", ANSWER_WITHIN.as_secs()),
                 },
             };
             self.come_back(error, commands).await;

@@ -85,9 +85,15 @@ impl Log {
     async fn follow(&mut self) -> End {
         let options = self.options(true);
         let mut life = self.life.clone();
+        let losses = life.borrow().losses;
         let mut messages = Box::pin(self.scene.docker().clone().logs(&self.id, Some(options)));
         loop {
-            let ended = !life.borrow_and_update().is_up();
+            let now = *life.borrow_and_update();
+            // A connection to an engine that was lost may hang for ever.
+            if now.losses != losses {
+                return End::Broken;
+            }
+            let ended = !now.is_up();
             let message = tokio::select! {
                 biased;
                 message = messages.next() => message,

@@ -49,12 +49,12 @@ impl Stats {
     async fn follow(&mut self) -> bool {
         let options = StatsOptions { stream: true, one_shot: false };
         let mut samples = Box::pin(self.scene.docker().stats(&self.id, Some(options)));
-        let mut told = false;
+        let (mut told, losses) = (false, self.life.borrow().losses);
         loop {
             let sample = tokio::select! {
                 biased;
-                // The engine goes on with zeros when the container has ended.
-                _ = self.life.wait_for(|life| !life.is_up()) => return told,
+                // The engine goes on with zeros when the container has ended, and hangs for ever if it was lost.
+                _ = self.life.wait_for(|life| !life.is_up() || life.losses != losses) => return told,
                 sample = samples.next() => sample,
             };
             let Some(Ok(sample)) = sample else { return told };

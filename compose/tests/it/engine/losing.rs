@@ -11,10 +11,18 @@ use tokio::time::timeout;
 
 use super::stage::{DEADLINE, IMAGE, Seen, on_engine, skipped};
 
-/// Stands between the watch and the engine; what goes through can be cut and let through again.
+/// What becomes of connections to the engine.
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    Through,
+    Cut,
+    Hangs,
+}
+
+/// Stands between the watch and the engine; what goes through can be cut, or left hanging, and let through again.
 struct Proxy {
     folder: tempfile::TempDir,
-    cut: watch::Sender<bool>,
+    way: watch::Sender<Way>,
 }
 
 impl Proxy {
@@ -25,14 +33,14 @@ impl Proxy {
         let engine = PathBuf::from(host.strip_prefix("unix://")?);
         let folder = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(folder.path().join("docker.sock")).unwrap();
-        let (cut, is_cut) = watch::channel(false);
+        let (way, of_pass) = watch::channel(Way::Through);
         tokio::spawn(async move {
             loop {
                 let (client, _) = listener.accept().await.unwrap();
-                tokio::spawn(pass(client, engine.clone(), is_cut.clone()));
+                tokio::spawn(pass(client, engine.clone(), of_pass.clone()));
             }
         });
-        Some(Proxy { folder, cut })
+        Some(Proxy { folder, way })
     }
 
     fn address(&self) -> String {
@@ -40,13 +48,15 @@ impl Proxy {
     }
 }
 
-async fn pass(mut client: UnixStream, engine: PathBuf, mut is_cut: watch::Receiver<bool>) {
+async fn pass(mut client: UnixStream, engine: PathBuf, mut way: watch::Receiver<Way>) {
     let mut engine = UnixStream::connect(engine).await.unwrap();
     tokio::select! {
         biased;
-        _ = is_cut.wait_for(|&cut| cut) => {}
+        _ = way.wait_for(|&way| way != Way::Through) => {}
         _ = tokio::io::copy_bidirectional(&mut client, &mut engine) => {}
     }
+    // Nothing goes through any more, and no end of a connection either.
+    let _ = way.wait_for(|&way| way != Way::Hangs).await;
 }
 
 #[test]
@@ -62,7 +72,7 @@ fn nothing_is_lost_and_nothing_told_twice_when_the_engine_comes_back() {
         seen.line("one/counting", "20").await;
         seen.event("one/short", "start").await;
 
-        proxy.cut.send_replace(true);
+        proxy.way.send_replace(Way::Cut);
         let lost = seen.event("docker", "lost").await;
         assert!(lost.source == "engine" && lost.attributes.starts_with(r#"{"error":""#), "{lost:?}");
         let mut now = watch.now();
@@ -71,7 +81,7 @@ fn nothing_is_lost_and_nothing_told_twice_when_the_engine_comes_back() {
         stage.ended(&short).await;
         let late = stage.start("late", "echo while nobody looked").await;
         stage.ended(&late).await;
-        proxy.cut.send_replace(false);
+        proxy.way.send_replace(Way::Through);
 
         seen.event("docker", "back").await;
         seen.event("one/short", "die").await;
@@ -98,6 +108,30 @@ fn nothing_is_lost_and_nothing_told_twice_when_the_engine_comes_back() {
     });
 }
 
+#[test]
+fn an_engine_that_hangs_is_lost_too() {
+    on_engine(async |stage| {
+        let Some(proxy) = Proxy::start() else { return skipped("the engine is not at a socket") };
+        let engine = Engine::connect_to(&proxy.address()).await.unwrap();
+        let seen = Seen::new();
+        let watch = stage.watch(&engine, &seen).await;
+        let id = stage.start("counting", "i=0; while true; do i=$((i+1)); echo $i; sleep 0.05; done").await;
+        seen.line("one/counting", "5").await;
+        proxy.way.send_replace(Way::Hangs);
+        let lost = seen.event("docker", "lost").await;
+        assert_eq!(lost.attributes, r#"{"error":"it did not answer within 5 s"}"#);
+        proxy.way.send_replace(Way::Through);
+        seen.event("docker", "back").await;
+        let count = seen.texts("one/counting").len();
+        seen.line("one/counting", &(count + 50).to_string()).await;
+        stage.engine.signal(&id, Signal::Kill).await.unwrap();
+        stage.ended(&id).await;
+        assert!(watch.settled("one", Duration::from_secs(10)).await);
+        let lines = seen.texts("one/counting");
+        assert_eq!(lines, (1..=lines.len()).map(|number| number.to_string()).collect::<Vec<_>>());
+    });
+}
+
 /// As many events as make an engine forget all before.
 const FORGOTTEN_AFTER: usize = 300;
 
@@ -114,7 +148,7 @@ fn what_the_engine_has_forgotten_is_found_by_looking() {
         for subject in ["one/killed", "one/removed", "one/again"] {
             seen.line(subject, "here").await;
         }
-        proxy.cut.send_replace(true);
+        proxy.way.send_replace(Way::Cut);
         seen.event("docker", "lost").await;
         for id in [&killed, &again] {
             stage.engine.signal(id, Signal::Kill).await.unwrap();
@@ -128,7 +162,7 @@ fn what_the_engine_has_forgotten_is_found_by_looking() {
         for _ in 0..FORGOTTEN_AFTER {
             stage.docker.tag_image(IMAGE, Some(tag.clone())).await.unwrap();
         }
-        proxy.cut.send_replace(false);
+        proxy.way.send_replace(Way::Through);
 
         seen.event("one/late", "running").await;
         seen.line("one/late", "here").await;
