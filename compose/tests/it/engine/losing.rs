@@ -158,7 +158,7 @@ fn what_the_engine_has_forgotten_is_found_by_looking() {
         let force = RemoveContainerOptions { force: true, ..Default::default() };
         stage.docker.remove_container(&removed, Some(force)).await.unwrap();
         stage.start("late", "echo here; exec sleep 1000").await;
-        let tag = TagImageOptions { repo: Some("tapedeck/box".to_owned()), tag: Some("test-e-forget".to_owned()) };
+        let tag = TagImageOptions { repo: Some("tapedeck/box".to_owned()), tag: Some(stage.project.clone()) };
         for _ in 0..FORGOTTEN_AFTER {
             stage.docker.tag_image(IMAGE, Some(tag.clone())).await.unwrap();
         }
@@ -177,6 +177,7 @@ fn what_the_engine_has_forgotten_is_found_by_looking() {
         assert_eq!(told("one/removed"), [event("die", None), event("destroy", None)]);
         assert_eq!(told("one/again"), [event("die", None), event("start", None)]);
         assert_eq!(seen.texts("one/killed"), ["here"]);
-        stage.docker.remove_image("tapedeck/box:test-e-forget", None::<RemoveImageOptions>, None).await.unwrap();
+        let name = format!("tapedeck/box:{}", stage.project);
+        stage.docker.remove_image(&name, None::<RemoveImageOptions>, None).await.unwrap();
     });
 }
