@@ -1,7 +1,9 @@
 # make demo   records one real run of the reference pipeline and judges it
+# make demo-docker   the same in two Docker Compose projects on a real engine
 # make test   runs every test
 # make soak   records every fault for real, half an hour, and compares with what is expected
-# make setup  installs what both need (asks for nothing, says what it does)
+# make setup  installs what they need (asks for nothing, says what it does)
+# make setup-docker  installs and starts what demo-docker needs: an engine, Compose, base images; stop-docker ends that engine
 
 CACHE := $(or $(TAPEDECK_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tapedeck)
 VENV := $(CACHE)/venv
@@ -9,11 +11,17 @@ VENV := $(CACHE)/venv
 BUILD := --workspace --quiet
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test soak setup build lint
+.PHONY: demo demo-docker test soak setup setup-docker stop-docker build lint
 .DEFAULT_GOAL := demo
 
 setup:
 	@fixtures/pipeline/install.sh
+
+setup-docker:
+	@fixtures/docker/setup.sh
+
+stop-docker:
+	@fixtures/docker/setup.sh stop
 
 build: setup
 	@echo "building collector, replay and the reference pipeline (the first time takes minutes)" >&2
@@ -21,6 +29,12 @@ build: setup
 
 demo: build
 	@$(TARGET)/debug/collector record fixtures/scenarios/021-process.toml --runs runs
+	@$(TARGET)/debug/replay check latest --runs runs
+
+# The one variable that differs between machines is set here: which media server's image is to be had (fixtures/docker/setup.sh).
+demo-docker: build
+	@media_server=$$(fixtures/docker/setup.sh) && export "$$media_server" && \
+	$(TARGET)/debug/collector record fixtures/scenarios/021-compose.toml --runs runs
 	@$(TARGET)/debug/replay check latest --runs runs
 
 test: build
