@@ -1,9 +1,9 @@
 //! What a recording says about itself that judging needs.
 
-use recording::{Stamped, Table};
 use recording::reader::Recording;
 use recording::record::{Event, Gap, Param, SourceRow};
 use recording::run::State;
+use recording::{Stamped, Table};
 
 use super::answers::Answers;
 use crate::error::Error;
