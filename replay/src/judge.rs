@@ -195,7 +195,8 @@ pub fn judge(facts: &Facts, case: &Case<'_>, observations: Vec<Observation>, fau
 /// The rules about the rows as a whole, before those about each.
 fn decide(facts: &Facts, case: &Case<'_>, rows: &[Judged]) -> (Outcome, Option<String>) {
     if rows.len() < case.min_rows {
-        let missing = coverage::unwatched(facts, case.needs, &facts.whole_run())
+        let missing = coverage::never_up(facts, &facts.whole_run())
+            .or_else(|| coverage::unwatched(facts, case.needs, &facts.whole_run()))
             .or_else(|| coverage::unanswered(facts, case.needs));
         let reason = match (missing, rows.len()) {
             (Some(missing), _) => missing,
@@ -206,7 +207,8 @@ fn decide(facts: &Facts, case: &Case<'_>, rows: &[Judged]) -> (Outcome, Option<S
     }
     if rows.is_empty() {
         let whole_run = facts.whole_run();
-        let reason = coverage::unwatched(facts, case.needs, &whole_run)
+        let reason = coverage::never_up(facts, &whole_run)
+            .or_else(|| coverage::unwatched(facts, case.needs, &whole_run))
             .or_else(|| coverage::unanswered(facts, case.needs))
             .or_else(|| coverage::lost(facts, case.needs, &whole_run))
             .or_else(|| coverage::contradicted(facts, case))
@@ -236,12 +238,15 @@ fn judge_row(facts: &Facts, case: &Case<'_>, row: Observation) -> Judged {
     let unanswered = || coverage::unanswered(facts, case.needs);
     let lost = || coverage::lost(facts, case.needs, &window).or_else(|| coverage::contradicted(facts, case));
     let cut_off = || coverage::cut_off(facts, &window);
+    let never_up = || coverage::never_up(facts, &window);
     let reason = match satisfied {
         Some(true) => unwatched().or_else(unanswered).or_else(lost).or_else(cut_off),
-        Some(false) if row.evidence.is_empty() => unwatched().or_else(cut_off),
+        Some(false) if row.evidence.is_empty() => unwatched().or_else(never_up).or_else(cut_off),
         Some(false) => unwatched(),
-        None => unwatched().or_else(lost).or_else(|| coverage::not_reached(facts, &window)),
+        None => unwatched().or_else(lost).or_else(never_up).or_else(|| coverage::not_reached(facts, &window)),
     };
+    // That nobody watched what was not there is no second reason.
+    let reason = reason.map(|reason| never_up().unwrap_or(reason));
     let outcome = match (&reason, satisfied) {
         (Some(_), _) => Outcome::Inconclusive,
         (None, Some(true)) => Outcome::Held,

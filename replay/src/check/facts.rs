@@ -1,9 +1,9 @@
 //! What a recording says about itself that judging needs.
 
-use recording::Table;
 use recording::reader::Recording;
 use recording::record::{Event, Gap, Param, SourceRow};
 use recording::run::State;
+use recording::{Stamped, Table};
 
 use super::answers::Answers;
 use crate::error::Error;
@@ -18,6 +18,8 @@ pub struct RunFacts {
     pub kind: String,
     /// Whether a wrapped command was recorded.
     pub wraps_command: bool,
+    /// Why the system did not come up, and the row that says it; `None` where it did.
+    not_up: Option<String>,
 }
 
 impl RunFacts {
@@ -44,7 +46,9 @@ impl RunFacts {
                 published_from_ns: times("publisher", "start").min(),
                 published_until_ns: times("publisher", "exit").max(),
                 end_reached_ns: times("run", "end reached").min(),
+                not_up_ns: times("run", "not up").min(),
             },
+            not_up: timeline.iter().find(|stamped| is_not_up(&stamped.row)).map(why_not_up),
             kind: recording.run().kind.clone(),
             wraps_command: timeline.iter().any(|stamped| stamped.row.source == "command"),
         })
@@ -52,7 +56,7 @@ impl RunFacts {
 
     /// What a reader of outcomes should know first.
     pub fn remarks(&self, recording: &Recording) -> Vec<String> {
-        let mut remarks = Vec::new();
+        let mut remarks: Vec<String> = self.not_up.iter().cloned().collect();
         match recording.state() {
             State::Running => remarks.push("the run is still being recorded: this is how far it has come".to_owned()),
             State::Incomplete => {
@@ -65,6 +69,16 @@ impl RunFacts {
         }
         remarks
     }
+}
+
+fn is_not_up(event: &Event) -> bool {
+    event.source == "run" && event.event == "not up"
+}
+
+fn why_not_up(stamped: &Stamped<Event>) -> String {
+    let attributes: serde_json::Value = serde_json::from_str(&stamped.row.attributes).unwrap_or_default();
+    let error = attributes["error"].as_str().map_or(String::new(), |error| format!(": {error}"));
+    format!("the system did not come up{error} (timeline#{})", stamped.seq)
 }
 
 /// What a run used in place of what the specification names.

@@ -25,6 +25,8 @@ pub struct Facts {
     pub published_until_ns: Option<i64>,
     /// When the run's end was reached and its sources were told to stop, where that was in order.
     pub end_reached_ns: Option<i64>,
+    /// When the run was given up because the system did not come up.
+    pub not_up_ns: Option<i64>,
 }
 
 /// One thing that was watched.
@@ -196,6 +198,12 @@ pub fn lost(facts: &Facts, needs: &[Need], window: &Window) -> Option<String> {
 pub fn cut_off(facts: &Facts, window: &Window) -> Option<String> {
     let beyond = window.until_ns.is_none_or(|until_ns| until_ns > facts.end_ns - WAITING_NS);
     (!facts.complete && beyond).then(|| format!("the recording was cut off at {}", seconds(facts.end_ns)))
+}
+
+/// Whether the window speaks of a system that never came up: what it should have shown there never existed.
+pub fn never_up(facts: &Facts, window: &Window) -> Option<String> {
+    let not_up_ns = facts.not_up_ns?;
+    window.until_ns.is_none_or(|until_ns| until_ns > not_up_ns).then(|| "the system did not come up".to_owned())
 }
 
 /// Whether the recording ends before the window does.

@@ -16,6 +16,7 @@ pub fn facts() -> Facts {
         published_from_ns: Some(2 * S),
         published_until_ns: Some(58 * S),
         end_reached_ns: Some(59 * S),
+        not_up_ns: None,
     }
 }
 
@@ -145,6 +146,29 @@ fn not_seen_is_broken_only_where_somebody_looked() {
     let gap = Check { facts: Facts { gaps: vec![gap("tap:api", 10, 11)], ..facts() }, ..Check::default() };
     gap.gives(&[within(None, 5, 15)], Inconclusive, "lost");
     gap.gives(&[within(None, 15, 25)], Broken, "");
+}
+
+#[test]
+fn what_never_came_up_showed_nothing() {
+    let check = |min_rows| Check {
+        facts: Facts { not_up_ns: Some(20 * S), published_from_ns: None, ..facts() },
+        min_rows,
+        ..Check::default()
+    };
+    let reason = "the system did not come up";
+    for observed in [row(None), row(12.0), within(None, 5, 25), within(None, 55, 65)] {
+        check(1).gives(&[observed], Inconclusive, reason);
+    }
+    check(1).gives(&[], Inconclusive, reason);
+    check(0).gives(&[], Inconclusive, reason);
+    check(2).gives(&[within(12.0, 5, 15)], Inconclusive, reason);
+    // What was to be seen before is judged, and so is what was seen.
+    check(1).gives(&[within(None, 5, 20)], Broken, "");
+    check(1).gives(&[shown(12.0)], Broken, "");
+    check(1).gives(&[row(3.0)], Held, "");
+    let mut nobody = check(1);
+    nobody.facts.sources.clear();
+    nobody.gives(&[row(3.0)], Inconclusive, reason);
 }
 
 #[test]
