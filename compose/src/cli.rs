@@ -85,6 +85,11 @@ impl Compose {
         let command = all.map(|word| word.to_string_lossy().into_owned()).collect();
         let mut invocation = ProcessSpec::new(spec.name.clone(), command, ".");
         invocation.env = spec.env.clone();
+        if self.is_old() {
+            // It builds by itself otherwise, and knows not half of today's Dockerfiles.
+            let build = ["DOCKER_BUILDKIT", "COMPOSE_DOCKER_CLI_BUILD"].map(|name| (name.to_owned(), "1".to_owned()));
+            invocation.env.extend(build);
+        }
         invocation.unset = inherited().collect();
         invocation
     }

@@ -29,6 +29,9 @@ const LAST_LINES_WAIT: Duration = Duration::from_secs(5);
 /// How long an engine that does not answer is waited for, before what is up is left to a later start.
 const ENGINE_WAIT: Duration = Duration::from_secs(30);
 
+/// Compose goes to the engine that is watched, whatever `docker context` says.
+const HOST: &str = "DOCKER_HOST";
+
 /// Whose projects they are: they carry it as labels, so that a later start finds what a killed one left.
 #[derive(Clone, Debug)]
 pub struct Owner {
@@ -283,6 +286,7 @@ impl Projects {
     async fn run(&self, up: &Up, words: &[&str]) -> Result<Answer, Error> {
         let mut invocation = self.compose.invocation(&up.spec, &up.id, up.changes.path(), words);
         invocation.env.extend(up.changes.env.clone());
+        invocation.env.insert(HOST.to_owned(), self.engine.address().to_owned());
         let rows = Arc::clone(&self.rows);
         let sink: Sink = Arc::new(move |event| {
             if matches!(event.what, Happening::Output { .. }) {
@@ -305,7 +309,12 @@ impl Drop for Projects {
             for name in &down.unset {
                 command.env_remove(name);
             }
-            command.args(arguments).envs(&down.env).envs(&up.changes.env).stdin(std::process::Stdio::null());
+            command
+                .args(arguments)
+                .envs(&down.env)
+                .envs(&up.changes.env)
+                .env(HOST, self.engine.address())
+                .stdin(std::process::Stdio::null());
             // Nobody is left to be told; what stays has its labels, and goes at the next start.
             let _ = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).status();
         }

@@ -1,6 +1,7 @@
 //! The `collector` program as its users meet it, with real processes.
 #![cfg(test)]
 
+mod containers;
 mod faults;
 mod refusals;
 mod runs;

@@ -28,7 +28,7 @@ services:
 volumes: {data: {}}
 "#;
 
-/// What happened, in short: `project sts start`, or `container sts/web die 137`.
+/// What happened, in short: `chat start`, or `chat/web die`.
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Vec<Row>>>);
 

@@ -9,7 +9,8 @@ use bollard::models::{NetworkCreateRequest, VolumeCreateRequest};
 use compose::Engine;
 use compose::engine::{LABEL_HOST, LABEL_RUN, Leftover, State};
 
-use super::stage::{IMAGE, host, on_engine};
+use super::stage::{host, on_engine};
+use crate::docker::BOX;
 
 #[tokio::test]
 async fn an_engine_that_is_not_there_is_an_error_with_a_remedy() {
@@ -29,7 +30,7 @@ fn an_engine_says_what_it_is() {
         assert!(about.api_version.starts_with("1."), "{about:?}");
         assert!(["1", "2"].contains(&&*about.cgroup_version), "{about:?}");
         assert!(!about.id.is_empty() && !about.operating_system.is_empty(), "{about:?}");
-        assert!(stage.engine.image_id(IMAGE).await.unwrap().unwrap().starts_with("sha256:"));
+        assert!(stage.engine.image_id(BOX).await.unwrap().unwrap().starts_with("sha256:"));
         assert_eq!(stage.engine.image_id("tapedeck/no-such-image").await.unwrap(), None);
     });
 }
@@ -50,7 +51,7 @@ fn a_container_is_known_by_its_service_and_limits() {
         assert_eq!(services, ["first", "second"]);
         let first = &containers[0];
         assert_eq!((first.cpus, first.memory, first.number), (Some(1.5), Some(64 << 20), 1));
-        assert_eq!((first.state, first.exit_code, &*first.image), (State::Exited, Some(7), IMAGE));
+        assert_eq!((first.state, first.exit_code, &*first.image), (State::Exited, Some(7), BOX));
         assert!(first.has_ended() && first.started_unix_ns.is_some());
         assert_eq!((containers[1].state, containers[1].exit_code), (State::Created, None));
         assert_eq!((containers[1].cpus, containers[1].memory), (None, None));
@@ -91,13 +92,13 @@ fn a_look_from_inside_leaves_nothing_behind() {
         let command = |line: &str| ["/bin/sh", "-c", line].map(str::to_owned).to_vec();
         let hosts = ["host.docker.internal:host-gateway".to_owned()];
         let look = command("cat /etc/hosts; echo oh >&2; exit 4");
-        let (exit_code, output) = stage.engine.run_once(IMAGE, &look, &hosts, Duration::from_secs(20)).await.unwrap();
+        let (exit_code, output) = stage.engine.run_once(BOX, &look, &hosts, Duration::from_secs(20)).await.unwrap();
         let gateway = stage.engine.host_gateway().await.unwrap();
         assert!(exit_code == 4 && output.contains("oh\n"), "{output}");
         assert!(output.contains(&format!("{gateway}\thost.docker.internal")), "{gateway}: {output}");
 
         let mark = format!("exec sleep 1000 # {}", stage.project);
-        let slow = stage.engine.run_once(IMAGE, &command(&mark), &[], Duration::from_millis(500)).await;
+        let slow = stage.engine.run_once(BOX, &command(&mark), &[], Duration::from_millis(500)).await;
         assert!(slow.unwrap_err().to_string().contains("did not end within 0.5 s"));
         let options = bollard::query_parameters::ListContainersOptions { all: true, ..Default::default() };
         let there = stage.docker.list_containers(Some(options)).await.unwrap();

@@ -9,7 +9,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::stage::{DEADLINE, IMAGE, Seen, on_engine, skipped};
+use super::stage::{DEADLINE, Seen, on_engine};
+use crate::docker::{BOX, skipped};
 
 /// What becomes of connections to the engine.
 #[derive(Clone, Copy, PartialEq)]
@@ -160,7 +161,7 @@ fn what_the_engine_has_forgotten_is_found_by_looking() {
         stage.start("late", "echo here; exec sleep 1000").await;
         let tag = TagImageOptions { repo: Some("tapedeck/box".to_owned()), tag: Some(stage.project.clone()) };
         for _ in 0..FORGOTTEN_AFTER {
-            stage.docker.tag_image(IMAGE, Some(tag.clone())).await.unwrap();
+            stage.docker.tag_image(BOX, Some(tag.clone())).await.unwrap();
         }
         proxy.way.send_replace(Way::Through);
 

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use crate::docker::BOX;
 use bollard::Docker;
 use bollard::models::{ContainerCreateBody, HealthConfig, HostConfig};
 use bollard::query_parameters::{CreateContainerOptions, StartContainerOptions, WaitContainerOptions};
@@ -16,9 +16,6 @@ use recording::Row;
 use recording::record::{Event, Stat};
 use tokio::sync::watch;
 use tokio::time::timeout;
-
-/// A small image with busybox in it.
-pub const IMAGE: &str = "tapedeck/box:local";
 
 /// Far beyond what anything here takes; a test that comes to it has failed.
 pub const DEADLINE: Duration = Duration::from_secs(30);
@@ -35,29 +32,18 @@ pub struct Stage {
 pub fn on_engine<F: Future<Output = ()>>(test: impl FnOnce(Stage) -> F) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        match Stage::build().await {
-            Ok(stage) => test(stage).await,
-            Err(why) if std::env::var("TAPEDECK_NEEDS_DOCKER").is_ok_and(|needs| needs == "1") => panic!("{why}"),
-            Err(why) => skipped(&format!("no Docker engine: {why}")),
+        if let Some(engine) = crate::docker::engine().await {
+            test(Stage::build(engine).await).await;
         }
     });
 }
 
-/// Says so even where the output of tests that pass is swallowed.
-pub fn skipped(why: &str) {
-    writeln!(std::io::stderr(), "skipped: {why}").unwrap();
-}
-
 impl Stage {
-    async fn build() -> Result<Stage, String> {
+    async fn build(engine: Engine) -> Stage {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let engine = Engine::connect().await.map_err(|error| error.to_string())?;
-        if engine.image_id(IMAGE).await.map_err(|error| error.to_string())?.is_none() {
-            return Err(format!("it has no image {IMAGE}"));
-        }
         let docker = Docker::connect_with_defaults().unwrap().negotiate_version().await.unwrap();
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        Ok(Stage { engine, docker, project: format!("tapedeck-test-e-{}-{number}", std::process::id()) })
+        Stage { engine, docker, project: format!("tapedeck-test-e-{}-{number}", std::process::id()) }
     }
 
     pub fn watched(&self) -> Watched {
@@ -80,7 +66,7 @@ impl Stage {
             ("tapedeck.test", "e"),
         ];
         let mut body = ContainerCreateBody {
-            image: Some(IMAGE.to_owned()),
+            image: Some(BOX.to_owned()),
             entrypoint: Some(["/bin/sh", "-c", line].map(str::to_owned).to_vec()),
             labels: Some(labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into()),
             // Its network takes longer than all the rest.
