@@ -291,24 +291,22 @@ fn containers_are_killed_and_paused_on_purpose() {
 #[test]
 fn what_is_missing_is_said_before_anything_is_recorded() {
     let Some(shop) = Shop::open("") else { return };
-    let refused = |change: &dyn Fn(&mut Command), problem: &str| {
+    let refused = |variable: (&str, &str), problem: &str| {
         let mut command = shop.scene.command(&["record", "scenario.toml", "--runs", "runs"]);
-        change(&mut command);
-        let output = command.output().unwrap();
+        let output = command.env(variable.0, variable.1).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{}", said(&output));
         assert!(said(&output).contains(problem), "{}", said(&output));
         assert_eq!(said(&output).trim().lines().count(), 1, "{}", said(&output));
         assert!(shop.scene.run_dir().is_none());
     };
-    refused(
-        &|command| drop(command.env("DOCKER_HOST", "unix:///nowhere/docker.sock")),
-        "Docker can't be reached at unix:///nowhere/docker.sock",
-    );
-    refused(&|command| drop(command.env("PATH", shop.scene.path("empty"))), "Docker Compose is missing");
+    let nowhere = "unix:///nowhere/docker.sock";
+    refused(("DOCKER_HOST", nowhere), "Docker can't be reached at unix:///nowhere/docker.sock");
+    refused(("PATH", "/nowhere"), "Docker Compose is missing");
+    let nothing = ("TAPEDECK_TEST", "");
     std::fs::write(shop.scene.path("web.yaml"), "services:\n  web:\n    image: [\n").unwrap();
-    refused(&|_| {}, "web.yaml");
+    refused(nothing, "web.yaml");
     std::fs::remove_file(shop.scene.path("web.yaml")).unwrap();
-    refused(&|_| {}, "web.yaml");
+    refused(nothing, "web.yaml");
 }
 
 /// Only where the engine is one that `fixtures/docker/setup.sh` started: nobody else's is touched.
