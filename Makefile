@@ -1,7 +1,7 @@
 # make demo   records one real run of the reference pipeline and judges it
 # make demo-docker   the same in two Docker Compose projects on a real engine
 # make test   runs every test
-# make soak   records every fault for real, half an hour, and compares with what is expected
+# make soak   records every fault for real, half an hour, and compares with what is expected; soak-docker those in containers
 # make setup  installs what they need (asks for nothing, says what it does)
 # make setup-docker  installs and starts what demo-docker needs: an engine, Compose, base images; stop-docker ends that engine
 
@@ -11,7 +11,7 @@ VENV := $(CACHE)/venv
 BUILD := --workspace --quiet
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo demo-docker test soak setup setup-docker stop-docker build lint
+.PHONY: demo demo-docker test soak soak-docker setup setup-docker stop-docker build lint
 .DEFAULT_GOAL := demo
 
 setup:
@@ -43,11 +43,15 @@ test: build
 	@fixtures/pipeline/sts-service/test
 	@$(VENV)/bin/python -B -m pytest -q -p no:cacheprovider fixtures/tests/whole
 
+faults = $(notdir $(basename $(wildcard fixtures/scenarios/$(1)/*.toml)))
+
 # Nothing else should be at work on the machine: what takes its CPUs is a fault that is told.
-soak: build
+soak: FAULTS ?= good $(call faults,faults)
+soak-docker: FAULTS ?= compose-good $(call faults,compose-faults)
+soak soak-docker: build
 	@rm -rf runs/soak
-	@fixtures/recordings/record $(or $(FAULTS),--all) --into runs/soak
-	@$(VENV)/bin/python -B fixtures/recordings/judge.py --from runs/soak $(FAULTS)
+	@fixtures/recordings/record $(FAULTS) --into runs/soak
+	@$(VENV)/bin/python -B fixtures/recordings/judge.py --from runs/soak $(FAULTS) $(if $(filter good,$(FAULTS)),drift)
 
 lint:
 	cargo fmt --all --check

@@ -117,7 +117,7 @@ pub struct Project {
 /// What the version of a project is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProjectVersion {
-    /// The ids of the images of these services. Whether the project has such services is not known yet.
+    /// Digests of the images of these services. Whether the project has such services is not known yet.
     Images(Vec<String>),
     /// The first line that a command prints.
     Command {

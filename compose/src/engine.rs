@@ -15,7 +15,7 @@ mod watch;
 
 use std::collections::HashMap;
 use std::error::Error as _;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ use bollard::Docker;
 use bollard::query_parameters::{
     InspectContainerOptions, InspectNetworkOptions, KillContainerOptions, ListContainersOptions,
 };
+use sha2::{Digest, Sha256};
 
 pub use container::{Container, Health, Published, State};
 pub use leftovers::Leftover;
@@ -144,6 +145,23 @@ impl Engine {
         Ok(containers)
     }
 
+    /// Who publishes a TCP port at an address of this machine, as in "container web-1"; `None` where no container does.
+    ///
+    /// # Errors
+    /// [`Error::AskEngine`].
+    pub async fn publisher(&self, addr: SocketAddr) -> Result<Option<String>, Error> {
+        let listed = self.docker.list_containers(None::<ListContainersOptions>).await;
+        let listed = listed.map_err(asked("list the containers"))?;
+        let publishes = |port: &bollard::models::PortSummary| {
+            let ip: Option<IpAddr> = port.ip.as_deref().and_then(|ip| ip.parse().ok());
+            let meets = ip.is_none_or(|ip| ip == addr.ip() || ip.is_unspecified() || addr.ip().is_unspecified());
+            port.public_port == Some(addr.port()) && meets
+        };
+        let holder = listed.into_iter().find(|container| container.ports.iter().flatten().any(publishes));
+        let name = holder.and_then(|holder| holder.names?.into_iter().next());
+        Ok(name.map(|name| format!("container {}", name.trim_start_matches('/'))))
+    }
+
     /// One container; `None` where there is none of this id.
     pub async fn container(&self, id: &str) -> Result<Option<Container>, Error> {
         match self.docker.inspect_container(id, None::<InspectContainerOptions>).await {
@@ -160,6 +178,23 @@ impl Engine {
             Err(error) if status(&error) == Some(404) => Ok(None),
             Err(source) => Err(asked(format!("look at image {image}"))(source)),
         }
+    }
+
+    /// A digest of what an image is: its layers and how it is run. Its id also depends on labels, which Compose writes
+    /// another one into for each project. `None` where the engine doesn't have it.
+    ///
+    /// # Errors
+    /// [`Error::AskEngine`].
+    pub async fn image_digest(&self, image: &str) -> Result<Option<String>, Error> {
+        let inspected = match self.docker.inspect_image(image).await {
+            Ok(inspected) => inspected,
+            Err(error) if status(&error) == Some(404) => return Ok(None),
+            Err(source) => return Err(asked(format!("look at image {image}"))(source)),
+        };
+        let (layers, config) = (inspected.root_fs.and_then(|files| files.layers), inspected.config.unwrap_or_default());
+        let is =
+            serde_json::json!([layers, config.entrypoint, config.cmd, config.env, config.user, config.working_dir]);
+        Ok(Some(format!("sha256:{:x}", Sha256::digest(is.to_string()))))
     }
 
     /// Sends a signal to the first process of a container.

@@ -296,8 +296,9 @@ fn held_by(owner: &Option<String>) -> String {
     owner.as_ref().map_or_else(String::new, |owner| format!(", by {owner}"))
 }
 
+/// Lines that only draw are nobody's words.
 fn last_said(lines: &[String]) -> String {
-    match lines.iter().rev().find(|line| !line.trim().is_empty()) {
+    match lines.iter().rev().find(|line| line.contains(char::is_alphanumeric)) {
         Some(line) => format!("its last line: {}", line.trim()),
         None => "it wrote nothing".to_owned(),
     }

@@ -53,15 +53,20 @@ impl Model {
         parsed.map_err(|error| format!("what Compose says of it is not understood: {error}"))
     }
 
-    /// The services whose images are built.
-    pub(crate) fn built(&self) -> impl Iterator<Item = &str> {
-        self.services.iter().filter(|(_, service)| service.build.is_some()).map(|(name, _)| name.as_str())
+    /// The services whose images are built, and whether the files name the image.
+    pub(crate) fn built(&self) -> impl Iterator<Item = (&str, bool)> {
+        let built = self.services.iter().filter(|(_, service)| service.build.is_some());
+        built.map(|(name, service)| (name.as_str(), service.image.is_some()))
     }
 
-    /// The services whose images must be there, and the images.
+    /// The services whose images must be there, and the images; one that another service builds need not.
     pub(crate) fn pulled(&self) -> impl Iterator<Item = (&str, &str)> {
+        let is_built = |image: &str| {
+            self.services.values().any(|service| service.build.is_some() && service.image.as_deref() == Some(image))
+        };
         let pulled = self.services.iter().filter(|(_, service)| service.build.is_none());
-        pulled.filter_map(|(name, service)| Some((name.as_str(), service.image.as_deref()?)))
+        let pulled = pulled.filter_map(|(name, service)| Some((name.as_str(), service.image.as_deref()?)));
+        pulled.filter(move |(_, image)| !is_built(image))
     }
 
     /// The addresses of this machine that will be listened on, over TCP.
@@ -108,11 +113,11 @@ mod tests {
         let model = Model::parse(
             r#"{"name":"x","services":{"web":{"build":{"context":"."},"ports":[
                 {"host_ip":"127.0.0.1","target":80,"published":"18080","protocol":"tcp"},{"target":53,"published":"53","protocol":"udp"},
-                {"target":81},{"target":82,"published":"7000-7002","protocol":"tcp"}]},"db":{"image":"db:1"}},
+                {"target":81},{"target":82,"published":"7000-7002","protocol":"tcp"}]},"db":{"image":"db:1"},"own":{"image":"own:1","build":"."},"too":{"image":"own:1"}},
                 "networks":{"default":{"name":"x_default"},"theirs":{"external":true}},"volumes":{"data":null}}"#,
         );
         let model = model.expect("it is right");
-        assert_eq!(model.built().collect::<Vec<_>>(), ["web"]);
+        assert_eq!(model.built().collect::<Vec<_>>(), [("own", true), ("web", false)]);
         assert_eq!(model.pulled().collect::<Vec<_>>(), [("db", "db:1")]);
         assert_eq!(model.listens().map(|at| at.to_string()).collect::<Vec<_>>(), ["127.0.0.1:18080"]);
         assert!(model.networks["theirs"].as_ref().is_some_and(Resource::is_external));

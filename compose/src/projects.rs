@@ -1,21 +1,23 @@
 //! The Compose projects of the system under test as one ordered set.
 
+mod images;
+mod owner;
 mod readiness;
 mod tails;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use owner::Owner;
 use recording::record;
 use tails::Tails;
 use tokio::time::{Instant, timeout};
 
 use crate::changes::Changes;
 use crate::cli::Compose;
-use crate::engine::{ContainerWatch, Engine, LABEL_HOST, LABEL_PROJECT, LABEL_RUN, Now, Rows, Watched};
+use crate::engine::{ContainerWatch, Engine, Now, Rows, Watched};
 use crate::model::Model;
 use crate::process::Process;
 use crate::project::ProjectSpec;
@@ -29,34 +31,11 @@ const LAST_LINES_WAIT: Duration = Duration::from_secs(5);
 /// How long an engine that does not answer is waited for, before what is up is left to a later start.
 const ENGINE_WAIT: Duration = Duration::from_secs(30);
 
+/// With the images that belong to this run alone.
+const DOWN: [&str; 7] = ["down", "--volumes", "--remove-orphans", "--rmi", "local", "--timeout", "1"];
+
 /// Compose goes to the engine that is watched, whatever `docker context` says.
 const HOST: &str = "DOCKER_HOST";
-
-/// Whose projects they are: they carry it as labels, so that a later start finds what a killed one left.
-#[derive(Clone, Debug)]
-pub struct Owner {
-    /// Begins the names that Compose is given; unique on the engine.
-    pub prefix: String,
-    /// This machine.
-    pub host: String,
-    /// The folder whose lock says that somebody is at work.
-    pub run: PathBuf,
-}
-
-impl Owner {
-    /// What Compose calls a project of this owner.
-    fn id(&self, project: &str) -> String {
-        let plain = |c: char| if c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' { c } else { '-' };
-        let prefix: String = self.prefix.to_ascii_lowercase().chars().map(plain).collect();
-        format!("tapedeck-{prefix}-{project}")
-    }
-
-    fn labels(&self, project: &str) -> BTreeMap<String, String> {
-        let run = self.run.display().to_string();
-        let labels = [(LABEL_HOST, self.host.clone()), (LABEL_RUN, run), (LABEL_PROJECT, project.to_owned())];
-        labels.map(|(name, value)| (name.to_owned(), value)).into()
-    }
-}
 
 /// Compose projects started one after the other, each once the one before is healthy, and taken down in reverse
 /// order with their volumes.
@@ -131,10 +110,10 @@ impl Projects {
         let model = model(&self.compose, spec).await?;
         let changes = Changes::write(spec, &model, &self.owner.labels(&spec.name));
         let changes = changes.map_err(|source| Error::Changes { project: spec.name.clone(), source })?;
-        let built = model.built().map(str::to_owned).collect();
+        let built = model.built().map(|(service, _)| service.to_owned()).collect();
         let up = Up { spec: spec.clone(), id: self.owner.id(&spec.name), changes, built };
         self.images(&up, &model).await?;
-        ports_must_be_free(spec, &model)?;
+        self.ports_must_be_free(spec, &model).await?;
         self.watch.add(Watched { name: spec.name.clone(), compose: up.id.clone() }).await?;
         self.tell(&spec.name, "start", None, serde_json::json!({"compose": up.id}));
         self.up.push(up);
@@ -147,28 +126,16 @@ impl Projects {
         Ok(())
     }
 
-    /// Builds what is built, and pulls what is not here.
-    async fn images(&self, up: &Up, model: &Model) -> Result<(), Error> {
-        let built: Vec<&str> = model.built().collect();
-        let mut pulled = Vec::new();
-        for (service, image) in model.pulled() {
-            if self.engine.image_id(image).await?.is_none() {
-                pulled.push(service);
+    /// Compose would say so too, but not by whom the port is held.
+    async fn ports_must_be_free(&self, spec: &ProjectSpec, model: &Model) -> Result<(), Error> {
+        for addr in model.listens() {
+            if std::net::TcpListener::bind(addr).is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse) {
+                // The engine's own proxy holds it for the container that people know.
+                let container = self.engine.publisher(addr).await?;
+                let owner = container.or_else(|| port_owner(addr));
+                return Err(Error::PortTaken { project: spec.name.clone(), addr, owner });
             }
         }
-        if built.is_empty() && pulled.is_empty() {
-            return Ok(());
-        }
-        let started = Instant::now();
-        self.tell(&up.spec.name, "build", None, serde_json::json!({}));
-        for (operation, services) in [("pull", pulled), ("build", built)] {
-            if !services.is_empty() {
-                let words: Vec<&str> = [operation].into_iter().chain(services).collect();
-                self.must(up, operation, &words).await?;
-            }
-        }
-        let took = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.tell(&up.spec.name, "built", None, serde_json::json!({"took_ms": took}));
         Ok(())
     }
 
@@ -195,7 +162,7 @@ impl Projects {
         timeout(ENGINE_WAIT, self.watch.now().wait_for(answers)).await.map(drop).ok();
         let _ = self.run(up, &["stop", "--timeout", GRACE]).await;
         self.watch.settled(&up.spec.name, LAST_LINES_WAIT).await;
-        let down = self.run(up, &["down", "--volumes", "--remove-orphans", "--timeout", "1"]).await;
+        let down = self.run(up, &DOWN).await;
         let exit_code = down.ok().and_then(|down| down.exit_code);
         if exit_code != Some(0) {
             let _ = self.engine.remove(&up.id).await;
@@ -274,17 +241,13 @@ impl Projects {
         (self.rows)(row.into());
     }
 
-    async fn must(&self, up: &Up, operation: &'static str, words: &[&str]) -> Result<(), Error> {
-        let Answer { exit_code, last_lines } = self.run(up, words).await?;
-        match exit_code {
-            Some(0) => Ok(()),
-            _ => Err(Error::Compose { project: up.spec.name.clone(), operation, exit_code, last_lines }),
-        }
+    async fn run(&self, up: &Up, words: &[&str]) -> Result<Answer, Error> {
+        self.run_as(up, &up.id, words).await
     }
 
     /// One invocation of Compose, whose lines are recorded.
-    async fn run(&self, up: &Up, words: &[&str]) -> Result<Answer, Error> {
-        let mut invocation = self.compose.invocation(&up.spec, &up.id, up.changes.path(), words);
+    async fn run_as(&self, up: &Up, id: &str, words: &[&str]) -> Result<Answer, Error> {
+        let mut invocation = self.compose.invocation(&up.spec, id, up.changes.path(), words);
         invocation.env.extend(up.changes.env.clone());
         invocation.env.insert(HOST.to_owned(), self.engine.address().to_owned());
         let rows = Arc::clone(&self.rows);
@@ -302,8 +265,7 @@ impl Projects {
 impl Drop for Projects {
     fn drop(&mut self) {
         for up in self.up.drain(..).rev() {
-            let words = ["down", "--volumes", "--remove-orphans", "--timeout", "1"];
-            let down = self.compose.invocation(&up.spec, &up.id, up.changes.path(), &words);
+            let down = self.compose.invocation(&up.spec, &up.id, up.changes.path(), &DOWN);
             let (program, arguments) = (&down.command[0], &down.command[1..]);
             let mut command = std::process::Command::new(program);
             for name in &down.unset {
@@ -330,14 +292,4 @@ async fn model(compose: &Compose, spec: &ProjectSpec) -> Result<Model, Error> {
             Err(Error::UnknownService { project: spec.name.clone(), service: unknown.clone(), known })
         }
     }
-}
-
-/// Compose would say so too, but not by whom the port is held.
-fn ports_must_be_free(spec: &ProjectSpec, model: &Model) -> Result<(), Error> {
-    for addr in model.listens() {
-        if std::net::TcpListener::bind(addr).is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse) {
-            return Err(Error::PortTaken { project: spec.name.clone(), addr, owner: port_owner(addr) });
-        }
-    }
-    Ok(())
 }

@@ -329,7 +329,7 @@ impl Live {
             started = system.start(scenario, self.folder.dir()) => started,
             () = stop.cancelled() => return End::Stopped,
         };
-        self.learn(scenario, system.stage());
+        self.learn(scenario, system.stage()).await;
         if let Err(error) = started.and_then(|()| Ok(system.publish(scenario)?)) {
             let problem = self.redactor.text(&chain(&*error));
             self.timeline.phase("not up", serde_json::json!({"error": problem}));
@@ -353,10 +353,10 @@ impl Live {
     }
 
     /// What is known only once containers are there: the images under test, the limits of all.
-    fn learn(&mut self, scenario: &Scenario, stage: Option<&Stage>) {
+    async fn learn(&mut self, scenario: &Scenario, stage: Option<&Stage>) {
         let Some(stage) = stage else { return };
-        let images = stage.images(scenario);
-        self.run_file.environment = facts::with(&self.run_file.environment, stage.surroundings(&images));
+        let images = stage.images(scenario).await;
+        self.run_file.environment = facts::with(&self.run_file.environment, stage.surroundings(&images).await);
         self.versions.extend(images);
         let version = facts::version(&self.versions);
         self.run_file.version = version.map(|version| Version { id: self.redactor.text(&version.id), ..version });

@@ -190,8 +190,8 @@ impl Stage {
         self.door.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The version of the system under test: ids of images, by service.
-    pub(crate) fn images(&self, scenario: &Scenario) -> BTreeMap<String, String> {
+    /// The version of the system under test: digests of images, by service.
+    pub(crate) async fn images(&self, scenario: &Scenario) -> BTreeMap<String, String> {
         let Some(projects) = self.projects() else { return BTreeMap::new() };
         let is_tested = |name: &str, container: &Container| {
             let project = scenario.projects.iter().find(|project| project.spec.name == name);
@@ -202,11 +202,21 @@ impl Stage {
             }
         };
         let tested = projects.containers().into_iter().filter(|(project, container)| is_tested(project, container));
-        tested.map(|(_, container)| (container.service.clone(), short(&container.image_id))).collect()
+        let mut images = BTreeMap::new();
+        for (_, container) in tested {
+            images.insert(container.service.clone(), self.digest(&container).await);
+        }
+        images
+    }
+
+    /// What an image is, in as many digits as `docker images` shows; its id where the engine doesn't tell more.
+    async fn digest(&self, container: &Container) -> String {
+        let digest = self.engine.image_digest(&container.image_id).await.ok().flatten();
+        short(&digest.unwrap_or_else(|| container.image_id.clone()))
     }
 
     /// Limits of all containers, and the images of those that are not under test.
-    pub(crate) fn surroundings(&self, tested: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    pub(crate) async fn surroundings(&self, tested: &BTreeMap<String, String>) -> BTreeMap<String, String> {
         let mut facts = BTreeMap::new();
         for (project, container) in self.projects().map(Projects::containers).unwrap_or_default() {
             let subject = container.subject(&project);
@@ -217,7 +227,7 @@ impl Stage {
                 facts.insert(format!("limit {subject} memory"), memory.to_string());
             }
             if !tested.contains_key(&container.service) {
-                facts.insert(format!("image {subject}"), short(&container.image_id));
+                facts.insert(format!("image {subject}"), self.digest(&container).await);
             }
         }
         facts
@@ -260,7 +270,7 @@ fn is_locked(path: &Path) -> bool {
     File::open(path).is_ok_and(|file| matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock)))
 }
 
-/// As much of an image's id as `docker images` shows.
+/// As many digits as `docker images` shows.
 fn short(image: &str) -> String {
     let digits = image.trim_start_matches("sha256:");
     format!("sha256:{}", digits.get(..12).unwrap_or(digits))
