@@ -9,9 +9,10 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::ExitCode;
 
+use crate::record;
 use crate::record::stage::{self, Stage};
 use crate::redact::Redactor;
-use crate::scenario::{self, Fault, Kind, Scenario};
+use crate::scenario::{self, Fault, Kind, ProjectVersion, Scenario};
 use crate::{AnyError, chain, cli, media, probe, until};
 use handshake::Scene;
 
@@ -37,11 +38,7 @@ impl Check {
 #[expect(clippy::print_stdout, reason = "the checks are the command's result")]
 pub async fn doctor(command: &cli::Doctor) -> Result<ExitCode, AnyError> {
     let scenario = Scenario::read(&command.scenario, |name| format!("{name}-doctor"))?;
-    let mut stage = match scenario.kind {
-        Kind::Compose => Some(Stage::cleared().await?),
-        _ => None,
-    };
-    let host_gateway = stage::host_gateway(&scenario, stage.as_ref().map(Stage::engine)).await?;
+    let stop = record::stop_on_signals()?;
     println!("ok    scenario: {} reads as kind {}", command.scenario.display(), scenario.kind.name());
     let mut well = true;
     let mut tell = |check: Check| match check.found {
@@ -51,12 +48,30 @@ pub async fn doctor(command: &cli::Doctor) -> Result<ExitCode, AnyError> {
             println!("FAIL  {}: {problem}", check.subject);
         }
     };
+    let mut stage = None;
+    if scenario.kind == Kind::Compose {
+        match Stage::cleared().await {
+            Ok(found) => stage = Some(found),
+            Err(error) => tell(Check::new("docker", Err(chain(&error)))),
+        }
+    }
+    let host_gateway = match stage::host_gateway(&scenario, stage.as_ref().map(Stage::engine)).await {
+        Ok(address) => Some(address),
+        // Without an engine that has been said.
+        Err(_) if scenario.kind == Kind::Compose && stage.is_none() => None,
+        Err(error) => {
+            tell(Check::new("host-gateway", Err(chain(&error))));
+            None
+        }
+    };
     checks(&scenario, Path::new("."), host_gateway, stage.as_ref()).await.into_iter().for_each(&mut tell);
     if let Some(stage) = &stage {
         project_ports(&scenario, stage).await.into_iter().for_each(&mut tell);
     }
-    let scene = Scene::new(&scenario, host_gateway, stage.as_mut())?;
-    scene.handshakes().await.into_iter().for_each(&mut tell);
+    if let (Some(host_gateway), true) = (host_gateway, stage.is_some() || scenario.kind != Kind::Compose) {
+        let scene = Scene::new(&scenario, host_gateway, stage.as_mut())?;
+        scene.handshakes(&stop).await.into_iter().for_each(&mut tell);
+    }
     Ok(ExitCode::from(if well { 0 } else { 2 }))
 }
 
@@ -70,7 +85,7 @@ pub(crate) async fn must_be_able(
     host_gateway: IpAddr,
     stage: Option<&Stage>,
 ) -> Result<(), AnyError> {
-    for check in checks(scenario, runs, host_gateway, stage).await {
+    for check in checks(scenario, runs, Some(host_gateway), stage).await {
         if let Err(problem) = check.found {
             return Err(format!("{}: {problem}", check.subject).into());
         }
@@ -78,7 +93,7 @@ pub(crate) async fn must_be_able(
     Ok(())
 }
 
-async fn checks(scenario: &Scenario, runs: &Path, host_gateway: IpAddr, stage: Option<&Stage>) -> Vec<Check> {
+async fn checks(scenario: &Scenario, runs: &Path, host_gateway: Option<IpAddr>, stage: Option<&Stage>) -> Vec<Check> {
     let mut checks = tools(scenario).await;
     if let Some(stage) = stage {
         checks.extend(projects(scenario, stage).await);
@@ -94,7 +109,9 @@ async fn checks(scenario: &Scenario, runs: &Path, host_gateway: IpAddr, stage: O
         }
     }
     for tap in &scenario.taps {
-        checks.push(port(format!("tap {}", tap.name), tap.listen.address(host_gateway)));
+        if let Some(host_gateway) = host_gateway {
+            checks.push(port(format!("tap {}", tap.name), tap.listen.address(host_gateway)));
+        }
     }
     if scenario.kind == Kind::Process {
         let ready = scenario.processes.iter().filter_map(|process| {
@@ -116,23 +133,57 @@ async fn projects(scenario: &Scenario, stage: &Stage) -> Vec<Check> {
     let mut checks: Vec<Check> = facts.collect();
     for project in &scenario.projects {
         let found = stage.check(project).await.map_err(|error| chain(&error));
-        let found = found.map(|_| format!("Compose understands {}", files(project)));
+        let found = found.and_then(|checked| match unknown_service(scenario, project, &checked.services) {
+            None => Ok(format!("Compose understands {}", files(project))),
+            Some(unknown) => Err(format!("{unknown}; there are: {}", checked.services.join(", "))),
+        });
         checks.push(Check::new(format!("project {}", project.spec.name), found));
     }
     checks
 }
 
 fn files(project: &scenario::Project) -> String {
-    project.spec.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
+    project.spec.files.iter().map(|file| shown(file)).collect::<Vec<_>>().join(", ")
+}
+
+/// Where the scenario names a service that the project does not have.
+fn unknown_service(scenario: &Scenario, project: &scenario::Project, services: &[String]) -> Option<String> {
+    let images = match &project.version {
+        Some(ProjectVersion::Images(images)) => images.as_slice(),
+        _ => &[],
+    };
+    let images = images.iter().map(|service| ("version", service.as_str()));
+    let faults = scenario.injects.iter().filter_map(|inject| match &inject.fault {
+        Fault::Container { container, .. } => container.strip_prefix(&project.spec.name)?.strip_prefix('/'),
+        _ => None,
+    });
+    let named = images.chain(faults.map(|service| ("[[inject]]", service)));
+    let mut unknown = named.filter(|(_, service)| !services.iter().any(|known| known == service));
+    unknown.next().map(|(place, service)| format!("{place}: no service is named `{service}`"))
+}
+
+/// A file as a person would type it, without the way that a scenario goes to it.
+fn shown(file: &Path) -> String {
+    let found = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    let here = std::env::current_dir().unwrap_or_default();
+    found.strip_prefix(here).unwrap_or(&found).display().to_string()
 }
 
 /// Whether the ports that projects publish are free. `record` finds out in its time, and records it.
 async fn project_ports(scenario: &Scenario, stage: &Stage) -> Vec<Check> {
     let mut checks = Vec::new();
     for project in &scenario.projects {
-        let listens = stage.check(project).await.unwrap_or_default();
-        let subject = || format!("project {}", project.spec.name);
-        checks.extend(listens.into_iter().map(|address| port(subject(), address)));
+        // What can't be understood has been said.
+        for address in stage.check(project).await.map(|checked| checked.listens).unwrap_or_default() {
+            let mut check = port(format!("project {}", project.spec.name), address);
+            if check.found.is_err()
+                && let Ok(Some(holder)) = stage.engine().publisher(address).await
+            {
+                check.found =
+                    Err(format!("port {} is in use by {holder}: stop it, or use another port", address.port()));
+            }
+            checks.push(check);
+        }
     }
     checks
 }
@@ -163,7 +214,7 @@ async fn explain(replay: &Path, spec: &Path) -> Result<String, String> {
     let output = output.map_err(|error| format!("{}: {error}", replay.display()))?;
     let said = String::from_utf8_lossy(&output.stderr);
     match output.status.success() {
-        true => Ok(format!("{}: every query can be planned", spec.display())),
+        true => Ok(format!("{}: every query can be planned", shown(spec))),
         false => {
             Err(said.lines().last().unwrap_or("`replay explain` failed").trim_start_matches("replay: ").to_owned())
         }

@@ -92,6 +92,16 @@ impl Folder {
     }
 }
 
+/// Where the collector keeps what is not part of a recording.
+pub fn state() -> PathBuf {
+    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = state.unwrap_or_else(|| {
+        let home = std::env::var_os("HOME").map_or_else(std::env::temp_dir, PathBuf::from);
+        home.join(".local/state")
+    });
+    state.join("tapedeck")
+}
+
 /// `<scenario>-<UTC yyyymmddThhmmssZ>-<4 base32>`.
 pub fn run_id(scenario: &str, started_unix_ns: i64) -> String {
     let started = chrono::DateTime::from_timestamp_nanos(started_unix_ns);

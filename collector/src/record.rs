@@ -33,16 +33,33 @@ use stage::Stage;
 /// What keeps a run from starting; what happens later is recorded.
 pub async fn record(command: cli::Record) -> Result<ExitCode, AnyError> {
     let stop = stop_on_signals()?;
-    let (mut code, mut ids, mut stage) = (0, Ids::default(), None);
+    let mut stage = None;
+    let code = runs(&command, &mut stage, &stop).await;
+    if let Some(stage) = &mut stage {
+        // Ctrl-C may have come between two runs, or a run could not begin.
+        stage.close(None).await.iter().for_each(|problem| eprintln!("collector: {problem}"));
+    }
+    Ok(ExitCode::from(code?))
+}
+
+/// One run after another; those of kind `compose` on one stage.
+async fn runs(command: &cli::Record, stage: &mut Option<Stage>, stop: &CancellationToken) -> Result<u8, AnyError> {
+    let (mut code, mut ids) = (0, Ids::default());
     for number in 1..=command.repeat {
         if stop.is_cancelled() {
             break;
+        }
+        if let Some(stage) = stage
+            && !stage.is_kept_well().await
+        {
+            // What comes up anew is told another stream.
+            ids = Ids::default();
         }
         let clock = Clock::start();
         let scenario = Scenario::read(&command.scenario, |name| ids.of(name, number, clock))?;
         match scenario.kind {
             Kind::Process => ids = Ids::default(),
-            Kind::Compose if stage.is_none() => stage = Some(Stage::cleared().await?),
+            Kind::Compose if stage.is_none() => *stage = Some(Stage::cleared().await?),
             Kind::Compose => {}
             Kind::Attach | Kind::Tap => {
                 let path = command.scenario.display();
@@ -53,13 +70,9 @@ pub async fn record(command: cli::Record) -> Result<ExitCode, AnyError> {
         setup.command.clone_from(&command.command);
         setup.keep_up = command.keep_up;
         setup.next = ids.next(number).filter(|_| number < command.repeat);
-        code = code.max(one(setup, stage.as_mut(), &stop).await?);
+        code = code.max(one(setup, stage.as_mut(), stop).await?);
     }
-    if let Some(mut stage) = stage {
-        // Ctrl-C may have come between two runs.
-        stage.close(None).await;
-    }
-    Ok(ExitCode::from(code))
+    Ok(code)
 }
 
 /// The run ids of runs that share what is up: the first one's, then with `-2`, `-3`.
@@ -91,7 +104,6 @@ pub async fn attach(command: cli::Attach) -> Result<ExitCode, AnyError> {
     let mut scenario = Scenario::read(&command.scenario, |name| folder::run_id(name, clock.unix_ns(0)))?;
     scenario.kind = Kind::Attach;
     scenario.processes.clear();
-    scenario.projects.clear();
     scenario.projects.clear();
     scenario.injects.clear();
     let mut setup = Setup::new(scenario, clock, &command.common)?;
@@ -143,8 +155,9 @@ fn report(finished: &Finished) {
     println!("{}", finished.dir.display());
 }
 
-/// The first SIGINT or SIGTERM ends the run in order, a second one at once: the guardian ends what is left.
-fn stop_on_signals() -> std::io::Result<CancellationToken> {
+/// The first SIGINT or SIGTERM ends the run in order, a second one at once: the guardian ends what processes are left, and the
+/// next collector removes what containers are.
+pub(crate) fn stop_on_signals() -> std::io::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let told = stop.clone();
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
@@ -155,7 +168,9 @@ fn stop_on_signals() -> std::io::Result<CancellationToken> {
                 _ = terminate.recv() => {}
             }
             if told.is_cancelled() {
-                eprintln!("collector: ended at once; `collector recover` makes a recording of what was written");
+                eprintln!(
+                    "collector: ended at once; `collector recover` makes a recording of what was written; containers stay until the next start"
+                );
                 std::process::exit(3);
             }
             eprintln!("collector: ending the run (once more to end at once)");

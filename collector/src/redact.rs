@@ -240,12 +240,7 @@ pub(crate) fn is_secret_name(name: &str) -> bool {
 }
 
 fn key_path() -> PathBuf {
-    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let state = state.unwrap_or_else(|| {
-        let home = std::env::var_os("HOME").map_or_else(std::env::temp_dir, PathBuf::from);
-        home.join(".local/state")
-    });
-    state.join("tapedeck/redaction.key")
+    crate::folder::state().join("redaction.key")
 }
 
 fn make_key(path: &Path) -> std::io::Result<Vec<u8>> {

@@ -18,7 +18,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let owner = Owner {
         prefix: format!("example-{}", std::process::id()),
         host: "example".to_owned(),
-        run: std::env::current_dir()?,
+        lock: std::env::temp_dir().join("two-projects.lock"),
     };
     let rows = Arc::new(|row| tell(&row));
     let mut projects = Projects::new(engine, compose, owner, rows, None).await?;

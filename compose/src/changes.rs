@@ -32,9 +32,14 @@ impl Changes {
             }
             services.insert(name.clone(), service);
         }
+        let mut networks = labelled(&model.networks, &labels);
+        if model.networks.is_empty() {
+            // Compose 1.29 doesn't name the one that it will make.
+            networks.insert("default".to_owned(), json!({"labels": labels}));
+        }
         let mut whole = json!({
             "services": services,
-            "networks": labelled(&model.networks, &labels),
+            "networks": networks,
             "volumes": labelled(&model.volumes, &labels),
         });
         if let Some(version) = &model.version {

@@ -52,17 +52,17 @@ impl Compose {
         self.version.trim_start_matches('v').starts_with("1.")
     }
 
-    /// Reads a project's files as Compose itself does, with all that is interpolated and merged.
+    /// Reads the files of a project that is called `id` on the engine as Compose itself does, with all that is interpolated and merged.
     ///
     /// # Errors
     /// [`Error::ComposeFile`] with what Compose says: the file and, where it tells, the line.
-    pub(crate) async fn model(&self, spec: &ProjectSpec) -> Result<Model, Error> {
+    pub(crate) async fn model(&self, spec: &ProjectSpec, id: &str) -> Result<Model, Error> {
         let wrong = |problem: String| Error::ComposeFile { project: spec.name.clone(), problem };
         if let Some(missing) = spec.files.iter().find(|file| !file.is_file()) {
             return Err(wrong(format!("there is no file {}: correct `files`", missing.display())));
         }
         let mut asked = start(self.command);
-        asked.args(files(&spec.files)).arg("config").envs(&spec.env);
+        asked.args(["-p", id]).args(files(&spec.files)).arg("config").envs(&spec.env);
         if !self.is_old() {
             asked.args(["--format", "json"]);
         }

@@ -33,8 +33,8 @@ use crate::{Error, Signal};
 
 /// The label that says on which host the collector runs that made a container, network or volume.
 pub const LABEL_HOST: &str = "tapedeck.host";
-/// The label that holds the path of the run's folder.
-pub const LABEL_RUN: &str = "tapedeck.run";
+/// The label that holds the path of a file which is locked for as long as the collector is at work.
+pub const LABEL_LOCK: &str = "tapedeck.lock";
 /// The label that holds a project's short name.
 pub const LABEL_PROJECT: &str = "tapedeck.project";
 
@@ -44,8 +44,7 @@ const COMPOSE_SERVICE: &str = "com.docker.compose.service";
 const COMPOSE_NUMBER: &str = "com.docker.compose.container-number";
 
 /// Where an engine of this machine is.
-const DEFAULT_ADDRESS: &str =
-    if cfg!(windows) { "npipe:////./pipe/docker_engine" } else { "unix:///var/run/docker.sock" };
+const DEFAULT_ADDRESS: &str = "unix:///var/run/docker.sock";
 
 /// An engine that has not begun to answer by then does not answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -74,9 +73,14 @@ pub struct About {
 }
 
 impl Engine {
-    /// Finds the engine that `DOCKER_HOST` names, else the one at the usual socket, and agrees on a version with it.
+    /// Finds the engine that `DOCKER_HOST` names, else the one that the `docker` command has chosen (Docker Desktop and
+    /// others have sockets of their own), else the one at the usual socket, and agrees on a version with it.
     pub async fn connect() -> Result<Engine, Error> {
-        let address = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
+        let named = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
+        let address = match named {
+            Some(address) => Some(address),
+            None => chosen().await,
+        };
         Engine::connect_to(address.as_deref().unwrap_or(DEFAULT_ADDRESS)).await
     }
 
@@ -113,7 +117,7 @@ impl Engine {
     /// itself can listen for them.
     pub async fn host_gateway(&self) -> Result<IpAddr, Error> {
         // Its containers are in a virtual machine, which forwards to the host's own loopback.
-        if self.about.operating_system.contains("Docker Desktop") {
+        if !cfg!(target_os = "linux") || self.about.operating_system.contains("Docker Desktop") {
             return Ok(Ipv4Addr::LOCALHOST.into());
         }
         let network = match self.docker.inspect_network("bridge", None::<InspectNetworkOptions>).await {
@@ -221,6 +225,16 @@ impl Engine {
         let info = self.docker.info().await.map_err(asked("ask for its time"))?;
         Ok(info.system_time.as_deref().and_then(container::unix_ns).unwrap_or_default())
     }
+}
+
+/// The address of the engine that the `docker` command talks to, where there is such a command.
+async fn chosen() -> Option<String> {
+    let mut asked = tokio::process::Command::new("docker");
+    asked.args(["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]).kill_on_drop(true);
+    let answer =
+        tokio::time::timeout(ANSWER_WITHIN, asked.stdin(std::process::Stdio::null()).output()).await.ok()?.ok()?;
+    let address = String::from_utf8(answer.stdout).ok()?.trim().to_owned();
+    (answer.status.success() && !address.is_empty()).then_some(address)
 }
 
 /// The error of a request: what was to be done, and the engine's answer.

@@ -202,6 +202,28 @@ pub enum Error {
         /// The operating system's answer.
         source: std::io::Error,
     },
+    /// A volume would be removed although its name is not the project's own.
+    #[error(
+        "project `{project}`: volume `{volume}` is named {name}, which may be somebody else's, and would be removed with the project: say `external: true`, or leave its `name` out"
+    )]
+    NamedVolume {
+        /// The project concerned.
+        project: String,
+        /// Its key in the Compose file.
+        volume: String,
+        /// Its name on the engine.
+        name: String,
+    },
+    /// A health URL answers before the project was started.
+    #[error("project `{project}`: {url} answers 200 before the project was started{}: stop what is left of an earlier run, or use another port", held_by(.owner))]
+    HealthAnswers {
+        /// The project concerned.
+        project: String,
+        /// The URL.
+        url: String,
+        /// Who listens there, where that can be found out.
+        owner: Option<String>,
+    },
     /// A port that the project publishes is in use.
     #[error("project `{project}`: port {} is in use{}: stop it, or use another port", addr.port(), held_by(.owner))]
     PortTaken {
@@ -213,7 +235,7 @@ pub enum Error {
         owner: Option<String>,
     },
     /// Images could not be built or pulled, or containers could not be started.
-    #[error("project `{project}`: {operation} failed with exit code {}; {}", code(.exit_code), last_said(.last_lines))]
+    #[error("project `{project}`: {operation} failed with exit code {}; {}: try `docker compose {operation}` by hand", code(.exit_code), last_said(.last_lines))]
     Compose {
         /// The project concerned.
         project: String,
@@ -225,7 +247,7 @@ pub enum Error {
         last_lines: Vec<String>,
     },
     /// A container ended before it was healthy.
-    #[error("project `{project}`: {service} ended with exit code {} before it was healthy{}; {}", code(.exit_code), oom(.oom_killed), last_said(.last_lines))]
+    #[error("project `{project}`: {service} ended with exit code {} before it was healthy{}; {}: run its image by hand to see more", code(.exit_code), oom(.oom_killed), last_said(.last_lines))]
     Died {
         /// The project concerned.
         project: String,
@@ -294,6 +316,18 @@ fn code(exit_code: &Option<i64>) -> String {
 
 fn held_by(owner: &Option<String>) -> String {
     owner.as_ref().map_or_else(String::new, |owner| format!(", by {owner}"))
+}
+
+impl Error {
+    /// What a process, container or Compose wrote last, where that is the reason: at most 20 lines.
+    pub fn last_lines(&self) -> &[String] {
+        match self {
+            Error::ExitedBeforeReady { last_lines, .. }
+            | Error::Compose { last_lines, .. }
+            | Error::Died { last_lines, .. } => last_lines,
+            _ => &[],
+        }
+    }
 }
 
 /// Lines that only draw are nobody's words.

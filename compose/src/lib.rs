@@ -45,4 +45,4 @@ pub use ports::port_owner;
 pub use process::{Ended, Process, ProcessSpec, Restart};
 pub use processes::Processes;
 pub use project::{ProjectSpec, ServiceChange};
-pub use projects::{Owner, Projects};
+pub use projects::{Checked, Gone, Owner, Projects};

@@ -32,6 +32,7 @@ pub(crate) struct Service {
 pub(crate) struct Resource {
     #[serde(default)]
     external: Value,
+    name: Option<String>,
 }
 
 impl Resource {
@@ -53,10 +54,19 @@ impl Model {
         parsed.map_err(|error| format!("what Compose says of it is not understood: {error}"))
     }
 
-    /// The services whose images are built, and whether the files name the image.
-    pub(crate) fn built(&self) -> impl Iterator<Item = (&str, bool)> {
+    /// The services whose images are built, and the images that the files name.
+    pub(crate) fn built(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         let built = self.services.iter().filter(|(_, service)| service.build.is_some());
-        built.map(|(name, service)| (name.as_str(), service.image.is_some()))
+        built.map(|(name, service)| (name.as_str(), service.image.as_deref()))
+    }
+
+    /// A volume that would be removed although its name is not the project's own: it may be somebody else's.
+    pub(crate) fn named_volume(&self, id: &str) -> Option<(String, String)> {
+        let mut ours = self.volumes.iter().filter_map(|(key, volume)| Some((key, volume.as_ref()?)));
+        ours.find_map(|(key, volume)| {
+            let name = volume.name.as_deref().filter(|name| !volume.is_external() && !name.starts_with(id))?;
+            Some((key.clone(), name.to_owned()))
+        })
     }
 
     /// The services whose images must be there, and the images; one that another service builds need not.
@@ -117,7 +127,7 @@ mod tests {
                 "networks":{"default":{"name":"x_default"},"theirs":{"external":true}},"volumes":{"data":null}}"#,
         );
         let model = model.expect("it is right");
-        assert_eq!(model.built().collect::<Vec<_>>(), [("own", true), ("web", false)]);
+        assert_eq!(model.built().collect::<Vec<_>>(), [("own", Some("own:1")), ("web", None)]);
         assert_eq!(model.pulled().collect::<Vec<_>>(), [("db", "db:1")]);
         assert_eq!(model.listens().map(|at| at.to_string()).collect::<Vec<_>>(), ["127.0.0.1:18080"]);
         assert!(model.networks["theirs"].as_ref().is_some_and(Resource::is_external));
@@ -134,6 +144,15 @@ mod tests {
         let listens: Vec<_> = model.listens().map(|at| at.to_string()).collect();
         assert_eq!(listens, ["127.0.0.1:18080", "0.0.0.0:8081", "0.0.0.0:9000"]);
         assert_eq!(model.version.as_deref(), Some("3.9"));
+    }
+
+    #[test]
+    fn a_volume_with_a_name_of_its_own_is_told() {
+        let of = |volumes: &str| Model::parse(&format!("{{\"services\":{{}},\"volumes\":{{{volumes}}}}}")).unwrap();
+        let shared = of(r#""data":{"name":"shop-data"}"#).named_volume("tapedeck-x");
+        assert_eq!(shared, Some(("data".to_owned(), "shop-data".to_owned())));
+        assert_eq!(of(r#""data":{"name":"tapedeck-x_data"},"plain":null"#).named_volume("tapedeck-x"), None);
+        assert_eq!(of(r#""data":{"name":"shop-data","external":true}"#).named_volume("tapedeck-x"), None);
     }
 
     #[test]

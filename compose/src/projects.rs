@@ -4,38 +4,29 @@ mod images;
 mod owner;
 mod readiness;
 mod tails;
+mod teardown;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 pub use owner::Owner;
 use recording::record;
 use tails::Tails;
-use tokio::time::{Instant, timeout};
+pub use teardown::Gone;
+use tokio::time::Instant;
 
 use crate::changes::Changes;
 use crate::cli::Compose;
-use crate::engine::{ContainerWatch, Engine, Now, Rows, Watched};
+use crate::engine::{ContainerWatch, Engine, Rows, Watched};
 use crate::model::Model;
 use crate::process::Process;
 use crate::project::ProjectSpec;
 use crate::ready::Readiness;
-use crate::{Container, Ended, Error, Guard, Happening, Signal, Sink, port_owner};
-
-/// How long containers have to end after SIGTERM, before SIGKILL, as Compose takes it.
-const GRACE: &str = "10";
-/// How long the last lines of ended containers are waited for.
-const LAST_LINES_WAIT: Duration = Duration::from_secs(5);
-/// How long an engine that does not answer is waited for, before what is up is left to a later start.
-const ENGINE_WAIT: Duration = Duration::from_secs(30);
-
-/// With the images that belong to this run alone.
-const DOWN: [&str; 7] = ["down", "--volumes", "--remove-orphans", "--rmi", "local", "--timeout", "1"];
+use crate::{Container, Error, Guard, Happening, Signal, Sink, port_owner};
 
 /// Compose goes to the engine that is watched, whatever `docker context` says.
-const HOST: &str = "DOCKER_HOST";
+const DOCKER_HOST: &str = "DOCKER_HOST";
 
 /// Compose projects started one after the other, each once the one before is healthy, and taken down in reverse
 /// order with their volumes.
@@ -60,6 +51,19 @@ struct Up {
     changes: Changes,
     /// The services whose images are built.
     built: Vec<String>,
+    /// Whether it was told that it starts.
+    started: bool,
+    /// The containers, by id, that had done what they were for when it was ready.
+    done: Vec<String>,
+}
+
+/// What Compose made of a project's files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// The TCP addresses of this machine that its containers will listen on.
+    pub listens: Vec<SocketAddr>,
+    /// Its services.
+    pub services: Vec<String>,
 }
 
 /// What one invocation of Compose came to.
@@ -86,13 +90,13 @@ impl Projects {
         Ok(Projects { engine, compose, rows, guard, readiness, watch, owner, tails, up: Vec::new() })
     }
 
-    /// Reads a project's files as Compose does, before anything is started; gives the TCP addresses of this machine
-    /// that its containers will listen on.
+    /// Reads a project's files as Compose does, before anything is started.
     ///
     /// # Errors
-    /// [`Error::ComposeFile`], [`Error::UnknownService`].
-    pub async fn check(compose: &Compose, spec: &ProjectSpec) -> Result<Vec<SocketAddr>, Error> {
-        Ok(model(compose, spec).await?.listens().collect())
+    /// [`Error::ComposeFile`], [`Error::UnknownService`], [`Error::NamedVolume`].
+    pub async fn check(compose: &Compose, spec: &ProjectSpec) -> Result<Checked, Error> {
+        let model = model(compose, spec, "tapedeck-check").await?;
+        Ok(Checked { listens: model.listens().collect(), services: model.services.into_keys().collect() })
     }
 
     /// Brings up one project: builds or pulls its images, starts its containers and waits until all are healthy.
@@ -101,28 +105,52 @@ impl Projects {
     /// was dropped half-way.
     ///
     /// # Errors
-    /// Those of [`Projects::check`]; [`Error::NameTaken`], [`Error::PortTaken`], [`Error::Changes`],
-    /// [`Error::Compose`], [`Error::Died`], [`Error::Unhealthy`], [`Error::HealthUrl`].
+    /// Those of [`Projects::check`]; [`Error::NameTaken`], [`Error::PortTaken`], [`Error::HealthAnswers`],
+    /// [`Error::Changes`], [`Error::Compose`], [`Error::Died`], [`Error::Unhealthy`], [`Error::HealthUrl`].
     pub async fn start(&mut self, spec: &ProjectSpec) -> Result<(), Error> {
         if self.up.iter().any(|up| up.spec.name == spec.name) {
             return Err(Error::NameTaken { process: spec.name.clone() });
         }
-        let model = model(&self.compose, spec).await?;
+        let id = self.owner.id(&spec.name);
+        let model = model(&self.compose, spec, &id).await?;
         let changes = Changes::write(spec, &model, &self.owner.labels(&spec.name));
         let changes = changes.map_err(|source| Error::Changes { project: spec.name.clone(), source })?;
         let built = model.built().map(|(service, _)| service.to_owned()).collect();
-        let up = Up { spec: spec.clone(), id: self.owner.id(&spec.name), changes, built };
-        self.images(&up, &model).await?;
-        self.ports_must_be_free(spec, &model).await?;
-        self.watch.add(Watched { name: spec.name.clone(), compose: up.id.clone() }).await?;
-        self.tell(&spec.name, "start", None, serde_json::json!({"compose": up.id}));
-        self.up.push(up);
-        let started = Instant::now();
-        if let Some(up) = self.up.last() {
-            self.bring_up(up, started).await?;
+        self.up.push(Up { spec: spec.clone(), id, changes, built, started: false, done: Vec::new() });
+        self.start_last(&model).await
+    }
+
+    async fn start_last(&mut self, model: &Model) -> Result<(), Error> {
+        let Some(up) = self.up.last() else { return Ok(()) };
+        self.images(up, model).await?;
+        self.ports_must_be_free(&up.spec, model).await?;
+        self.pages_must_be_silent(&up.spec).await?;
+        self.watch.add(Watched { name: up.spec.name.clone(), compose: up.id.clone() }).await?;
+        self.tell(&up.spec.name, "start", None, serde_json::json!({"compose": up.id}));
+        if let Some(up) = self.up.last_mut() {
+            up.started = true;
         }
+        let Some(up) = self.up.last() else { return Ok(()) };
+        let started = Instant::now();
+        self.bring_up(up, started).await?;
         let took = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.tell(&spec.name, "ready", None, serde_json::json!({"took_ms": took}));
+        self.tell(&up.spec.name, "ready", None, serde_json::json!({"took_ms": took}));
+        let done =
+            self.now(up).into_iter().filter(|container| !container.is_up()).map(|container| container.id).collect();
+        if let Some(up) = self.up.last_mut() {
+            up.done = done;
+        }
+        Ok(())
+    }
+
+    /// A page that answers now would tell of somebody else's health.
+    async fn pages_must_be_silent(&self, spec: &ProjectSpec) -> Result<(), Error> {
+        for url in &spec.health {
+            if self.readiness.answers(url).await {
+                let owner = crate::ready::listener(url);
+                return Err(Error::HealthAnswers { project: spec.name.clone(), url: url.clone(), owner });
+            }
+        }
         Ok(())
     }
 
@@ -139,47 +167,21 @@ impl Projects {
         Ok(())
     }
 
-    /// Takes every project down in reverse order, with its volumes, and says how `down` ended, in that order. A second
-    /// call has nothing left to do; one that was dropped half-way is taken up again.
-    ///
-    /// Where `down` fails, the engine is asked directly to remove what is left.
-    pub async fn stop(&mut self) -> Vec<Ended> {
-        let mut ended = Vec::with_capacity(self.up.len());
-        while let Some(up) = self.up.last() {
-            self.tell(&up.spec.name, "stop", None, serde_json::json!({}));
-            let exit_code = self.down(up).await;
-            self.tell(&up.spec.name, "exit", exit_code, serde_json::json!({"volumes": true}));
-            ended.push(Ended { process: up.spec.name.clone(), exit_code, killed: exit_code != Some(0) });
-            self.up.pop();
-        }
-        ended
-    }
-
-    /// Stops the containers, reads what they wrote last, and only then removes them.
-    async fn down(&self, up: &Up) -> Option<i64> {
-        let answers = |now: &Arc<Now>| now.lost.is_none();
-        // Where it stays away, the attempt below says so.
-        timeout(ENGINE_WAIT, self.watch.now().wait_for(answers)).await.map(drop).ok();
-        let _ = self.run(up, &["stop", "--timeout", GRACE]).await;
-        self.watch.settled(&up.spec.name, LAST_LINES_WAIT).await;
-        let down = self.run(up, &DOWN).await;
-        let exit_code = down.ok().and_then(|down| down.exit_code);
-        if exit_code != Some(0) {
-            let _ = self.engine.remove(&up.id).await;
-        }
-        self.watch.settled(&up.spec.name, LAST_LINES_WAIT).await;
-        exit_code
-    }
-
     /// Whether the image of a service is built from the project's own files.
     pub fn builds(&self, project: &str, service: &str) -> bool {
         let up = self.up.iter().find(|up| up.spec.name == project);
         up.is_some_and(|up| up.built.iter().any(|built| built == service))
     }
 
-    /// Whether every container is as it was when its project was ready.
+    /// Whether the engine answers, and every container is as it was when its project was ready.
     pub fn are_well(&self) -> bool {
-        self.up.iter().all(|up| readiness::all_ready(&self.now(up)))
+        let answers = self.watch.now().borrow().lost.is_none();
+        let is_well = |up: &Up, container: &Container| container.is_up() || up.done.contains(&container.id);
+        let all = |up: &Up| {
+            let containers = self.now(up);
+            readiness::all_ready(&containers) && containers.iter().all(|container| is_well(up, container))
+        };
+        answers && self.up.iter().all(all)
     }
 
     /// The containers of all projects, by the project's name, as they stand.
@@ -249,7 +251,7 @@ impl Projects {
     async fn run_as(&self, up: &Up, id: &str, words: &[&str]) -> Result<Answer, Error> {
         let mut invocation = self.compose.invocation(&up.spec, id, up.changes.path(), words);
         invocation.env.extend(up.changes.env.clone());
-        invocation.env.insert(HOST.to_owned(), self.engine.address().to_owned());
+        invocation.env.insert(DOCKER_HOST.to_owned(), self.engine.address().to_owned());
         let rows = Arc::clone(&self.rows);
         let sink: Sink = Arc::new(move |event| {
             if matches!(event.what, Happening::Output { .. }) {
@@ -262,34 +264,15 @@ impl Projects {
     }
 }
 
-impl Drop for Projects {
-    fn drop(&mut self) {
-        for up in self.up.drain(..).rev() {
-            let down = self.compose.invocation(&up.spec, &up.id, up.changes.path(), &DOWN);
-            let (program, arguments) = (&down.command[0], &down.command[1..]);
-            let mut command = std::process::Command::new(program);
-            for name in &down.unset {
-                command.env_remove(name);
-            }
-            command
-                .args(arguments)
-                .envs(&down.env)
-                .envs(&up.changes.env)
-                .env(HOST, self.engine.address())
-                .stdin(std::process::Stdio::null());
-            // Nobody is left to be told; what stays has its labels, and goes at the next start.
-            let _ = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).status();
-        }
+async fn model(compose: &Compose, spec: &ProjectSpec, id: &str) -> Result<Model, Error> {
+    let model = compose.model(spec, id).await?;
+    let project = || spec.name.clone();
+    if let Some(unknown) = spec.services.keys().find(|service| !model.services.contains_key(*service)) {
+        let known = model.services.keys().cloned().collect::<Vec<_>>().join(", ");
+        return Err(Error::UnknownService { project: project(), service: unknown.clone(), known });
     }
-}
-
-async fn model(compose: &Compose, spec: &ProjectSpec) -> Result<Model, Error> {
-    let model = compose.model(spec).await?;
-    match spec.services.keys().find(|service| !model.services.contains_key(*service)) {
+    match model.named_volume(id) {
+        Some((volume, name)) => Err(Error::NamedVolume { project: project(), volume, name }),
         None => Ok(model),
-        Some(unknown) => {
-            let known = model.services.keys().cloned().collect::<Vec<_>>().join(", ");
-            Err(Error::UnknownService { project: spec.name.clone(), service: unknown.clone(), known })
-        }
     }
 }

@@ -62,6 +62,11 @@ impl Readiness {
         Ok(())
     }
 
+    /// Whether a URL answers 200 now.
+    pub(crate) async fn answers(&self, url: &str) -> bool {
+        matches!(self.ask(url).await, Answer::Ready)
+    }
+
     /// Waits for 200 at a URL, not longer than until the deadline; else what the page said last.
     pub(crate) async fn wait_for(&self, url: &str, deadline: Instant) -> Result<(), String> {
         let mut last_answer = "was never asked".to_owned();
@@ -119,7 +124,7 @@ fn innermost(error: &reqwest::Error) -> String {
 }
 
 /// Who listens where a URL of this machine points to.
-fn listener(url: &str) -> Option<String> {
+pub(crate) fn listener(url: &str) -> Option<String> {
     let url = Url::parse(url).ok()?;
     let host = url.host_str()?.trim_matches(['[', ']']).to_owned();
     let ip = if host == "localhost" { Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)) } else { host.parse() };

@@ -27,8 +27,6 @@ pub(super) struct Scene<'s> {
     host_gateway: IpAddr,
     processes: Processes,
     stage: Option<&'s mut Stage>,
-    /// Where the projects' lock is.
-    dir: tempfile::TempDir,
     /// How many processes or projects are up.
     up: usize,
 }
@@ -45,23 +43,28 @@ impl<'s> Scene<'s> {
         // Ctrl-C while a service loads must not leave it behind.
         let guard = Guard::spawn(&program, &["guard"])?;
         let processes = Processes::new(sink, Some(Arc::new(guard)))?;
-        Ok(Scene { scenario, host_gateway, processes, stage, dir: tempfile::tempdir()?, up: 0 })
+        Ok(Scene { scenario, host_gateway, processes, stage, up: 0 })
     }
 
     /// A handshake through each tap. Where its upstream is not up, and the scenario starts it, it is started for this
     /// and stopped again.
-    pub(super) async fn handshakes(mut self) -> Vec<Check> {
+    pub(super) async fn handshakes(mut self, stop: &CancellationToken) -> Vec<Check> {
         let mut checks = Vec::new();
         for tap in &self.scenario.taps {
             let subject = format!("tap {}: Socket.IO handshake", tap.name);
-            match self.bring_up(tap).await {
+            let up = tokio::select! {
+                up = self.bring_up(tap) => up,
+                () = stop.cancelled() => Err("ended by a signal".to_owned()),
+            };
+            match up {
                 Ok(()) => checks.extend(self.through(tap, &subject).await),
                 Err(problem) => checks.push(Check::new(subject, Err(problem))),
             }
         }
         self.processes.stop().await;
         if let Some(stage) = self.stage {
-            stage.close(None).await;
+            let left = stage.close(None).await.into_iter();
+            checks.extend(left.map(|problem| Check::new("teardown", Err(problem))));
         }
         checks
     }
@@ -75,9 +78,10 @@ impl<'s> Scene<'s> {
                         eprintln!("starting {} for the handshake", process.spec.name);
                         self.processes.start(&process.spec).await.map(drop).map_err(|error| chain(&error))
                     }
-                    (Some(stage), _, Some(project)) => {
-                        stage.start_one(project, "doctor", self.dir.path()).await.map_err(|error| chain(&*error))
-                    }
+                    (Some(stage), _, Some(project)) => stage
+                        .start_one(project, &format!("doctor-{}", std::process::id()))
+                        .await
+                        .map_err(|error| chain(&*error)),
                     _ => {
                         let upstream = &tap.upstream;
                         Err(format!("nothing answers at its upstream {upstream}; start it, then try again"))
@@ -136,7 +140,9 @@ async fn look(stage: &Stage, port: u16) -> Option<Result<String, String>> {
     );
     let command = ["sh", "-c", &script].map(str::to_owned);
     let hosts = ["host.docker.internal:host-gateway".to_owned()];
-    Some(match stage.engine().run_once(&container.image_id, &command, &hosts, LOOK_WITHIN).await {
+    // From where its neighbours are: another network may be let through where theirs is not.
+    let network = container.networks.first().map(String::as_str);
+    Some(match stage.engine().run_once(&container.image_id, &command, &hosts, network, LOOK_WITHIN).await {
         Ok((0, _)) => Ok(format!("host.docker.internal:{port} answers")),
         Ok((NO_TOOL, _)) => Ok(format!("not looked at: {} has neither curl, wget nor python3", container.image)),
         Ok((_, said)) => {
@@ -145,6 +151,7 @@ async fn look(stage: &Stage, port: u16) -> Option<Result<String, String>> {
                 "host.docker.internal:{port} can't be reached ({said}): let a firewall pass containers to this host"
             ))
         }
-        Err(error) => Err(chain(&error)),
+        // An image without a shell, most likely.
+        Err(error) => Ok(format!("not looked at: {}", chain(&error))),
     })
 }

@@ -301,8 +301,9 @@ impl Live {
         }
         self.timeline.phase("teardown", serde_json::json!({}));
         faults.stop().await;
-        let next = self.setup.next.as_deref().filter(|_| !matches!(end, End::Stopped | End::NotUp));
-        system.stop(next).await;
+        let goes_on = !matches!(end, End::Stopped | End::NotUp) && !stop.is_cancelled();
+        let next = self.setup.next.as_deref().filter(|_| goes_on);
+        self.problems.extend(system.stop(next).await);
         self.timeline.phase("end", serde_json::json!({}));
         Ok(end)
     }
@@ -326,12 +327,14 @@ impl Live {
         stop: &CancellationToken,
     ) -> End {
         let started = tokio::select! {
-            started = system.start(scenario, self.folder.dir()) => started,
+            started = system.start(scenario) => started,
             () = stop.cancelled() => return End::Stopped,
         };
         self.learn(scenario, system.stage()).await;
         if let Err(error) = started.and_then(|()| Ok(system.publish(scenario)?)) {
             let problem = self.redactor.text(&chain(&*error));
+            let last_lines = error.downcast_ref::<compose::Error>().map(compose::Error::last_lines).unwrap_or_default();
+            last_lines.iter().for_each(|line| eprintln!("  | {}", self.redactor.text(line)));
             self.timeline.phase("not up", serde_json::json!({"error": problem}));
             self.problems.push(problem);
             return End::NotUp;

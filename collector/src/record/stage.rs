@@ -1,13 +1,14 @@
 //! The Compose projects that one run plays on, or several in a row.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::fs::{DirBuilder, File};
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use compose::engine::Rows;
-use compose::{Compose, Container, Engine, Guard, Owner, Projects};
+use compose::{Checked, Compose, Container, Engine, Guard, Owner, Projects};
 use recording::record::Event;
 use recording::{Row, Table};
 
@@ -15,10 +16,7 @@ use super::events::Ground;
 use crate::intake::{Clock, Source};
 use crate::redact::Redactor;
 use crate::scenario::{Listen, Project, ProjectVersion, Scenario};
-use crate::{AnyError, watch};
-
-/// The file in the first run's folder that is locked for as long as the projects may be up.
-const LOCK_FILE: &str = "projects.lock";
+use crate::{AnyError, folder, watch};
 
 /// The engine, and the projects that are up on it.
 pub(crate) struct Stage {
@@ -51,6 +49,9 @@ struct Recording {
     stats: Source,
     /// Since when the engine does not answer.
     lost_ns: Option<i64>,
+    /// The last time that it sent numbers, and since when none came, from a loss on.
+    stats_ns: i64,
+    no_stats_ns: Option<i64>,
 }
 
 impl Stage {
@@ -91,12 +92,16 @@ impl Stage {
     /// # Errors
     /// Where the engine refuses.
     pub(crate) async fn remove_leftovers(&self) -> Result<(), compose::Error> {
-        for leftover in self.engine.leftovers(&watch::host::id()).await? {
-            // Whoever holds the lock is at work.
-            if !is_locked(&leftover.run.join(LOCK_FILE)) {
+        let host = watch::host::id();
+        if host.is_empty() {
+            return Ok(());
+        }
+        for leftover in self.engine.leftovers(&host).await? {
+            if is_free(&leftover.lock) {
                 let (project, containers) = (&leftover.project, leftover.containers);
                 eprintln!("removing what a killed collector left: project {project}, {containers} containers");
                 self.engine.remove(project).await?;
+                std::fs::remove_file(&leftover.lock).ok();
             }
         }
         Ok(())
@@ -116,6 +121,8 @@ impl Stage {
             container: source("container", "container", &[Table::Timeline, Table::Logs]),
             stats: source("stats:container", "stats", &[Table::Stats]),
             lost_ns: None,
+            stats_ns: ground.intake.clock().now_ns(),
+            no_stats_ns: None,
         };
         self.door().run = Some(recording);
     }
@@ -124,28 +131,28 @@ impl Stage {
     ///
     /// # Errors
     /// That of the first project that does not come up.
-    pub(crate) async fn start(&mut self, scenario: &Scenario, dir: &Path) -> Result<(), AnyError> {
+    pub(crate) async fn start(&mut self, scenario: &Scenario) -> Result<(), AnyError> {
         if let Some(up) = &self.projects {
             self.door().tell_again(&up.projects);
             return Ok(());
         }
         self.door().earlier.clear();
         for project in &scenario.projects {
-            self.start_one(project, &scenario.stream, dir).await?;
+            self.start_one(project, &scenario.stream).await?;
         }
         Ok(())
     }
 
-    /// Brings one more project up. Of the first, `prefix` begins the names on the engine, and `dir` holds the lock.
+    /// Brings one more project up; `prefix` begins their names on the engine.
     ///
     /// # Errors
     /// Where it does not come up.
-    pub(crate) async fn start_one(&mut self, project: &Project, prefix: &str, dir: &Path) -> Result<(), AnyError> {
+    pub(crate) async fn start_one(&mut self, project: &Project, prefix: &str) -> Result<(), AnyError> {
         let up = match &mut self.projects {
             Some(up) => up,
             none => {
                 let rows = rows(&self.door);
-                none.insert(Up::new(&self.engine, &self.compose, &self.guard, rows, prefix, dir).await?)
+                none.insert(Up::new(&self.engine, &self.compose, &self.guard, rows, prefix).await?)
             }
         };
         eprintln!("bringing up project {}", project.spec.name);
@@ -154,12 +161,24 @@ impl Stage {
         Ok(())
     }
 
-    /// Whether Compose understands a project's files, and the addresses that it will listen on.
+    /// Whether Compose understands a project's files, and what it made of them.
     ///
     /// # Errors
     /// What is wrong with them.
-    pub(crate) async fn check(&self, project: &Project) -> Result<Vec<SocketAddr>, compose::Error> {
+    pub(crate) async fn check(&self, project: &Project) -> Result<Checked, compose::Error> {
         Projects::check(&self.compose, &project.spec).await
+    }
+
+    /// Whether there are projects that a run before left as they should be; takes down what is not so.
+    pub(crate) async fn is_kept_well(&mut self) -> bool {
+        match &self.projects {
+            Some(up) if up.projects.are_well() => true,
+            // Something ended between two runs: nobody's recording tells how, so no run begins with it.
+            _ => {
+                self.take_down().await;
+                false
+            }
+        }
     }
 
     /// The projects that are up.
@@ -168,29 +187,35 @@ impl Stage {
     }
 
     /// Keeps the projects up for the next run where they are well, else takes them down; ends the recording of rows.
-    pub(crate) async fn close(&mut self, next: Option<&str>) {
+    /// Says what could not be taken down.
+    pub(crate) async fn close(&mut self, next: Option<&str>) -> Vec<String> {
+        let mut problems = Vec::new();
         match (&self.projects, next) {
             (Some(up), Some(next)) if up.projects.are_well() => {
                 for project in up.projects.names() {
                     self.door().project(project, "kept", serde_json::json!({"for": next}));
                 }
             }
-            _ => {
-                if let Some(up) = &mut self.projects {
-                    up.projects.stop().await;
-                    std::fs::remove_file(&up.lock).ok();
-                }
-                self.projects = None;
-            }
+            _ => problems = self.take_down().await,
         }
         self.door().end();
+        problems
+    }
+
+    async fn take_down(&mut self) -> Vec<String> {
+        let Some(mut up) = self.projects.take() else { return Vec::new() };
+        let gone = up.projects.stop().await;
+        std::fs::remove_file(&up.lock).ok();
+        let left = gone.into_iter().filter_map(|gone| Some((gone.project, gone.left?)));
+        let remedy = "the next `collector record` or `collector doctor` removes what is left";
+        left.map(|(project, left)| format!("project {project} is not gone: {left}: {remedy}")).collect()
     }
 
     fn door(&self) -> std::sync::MutexGuard<'_, Door> {
         self.door.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The version of the system under test: digests of images, by service.
+    /// The version of the system under test: digests of images, by container.
     pub(crate) async fn images(&self, scenario: &Scenario) -> BTreeMap<String, String> {
         let Some(projects) = self.projects() else { return BTreeMap::new() };
         let is_tested = |name: &str, container: &Container| {
@@ -203,8 +228,8 @@ impl Stage {
         };
         let tested = projects.containers().into_iter().filter(|(project, container)| is_tested(project, container));
         let mut images = BTreeMap::new();
-        for (_, container) in tested {
-            images.insert(container.service.clone(), self.digest(&container).await);
+        for (project, container) in tested {
+            images.insert(container.subject(&project), self.digest(&container).await);
         }
         images
     }
@@ -226,7 +251,7 @@ impl Stage {
             if let Some(memory) = container.memory {
                 facts.insert(format!("limit {subject} memory"), memory.to_string());
             }
-            if !tested.contains_key(&container.service) {
+            if !tested.contains_key(&subject) {
                 facts.insert(format!("image {subject}"), self.digest(&container).await);
             }
         }
@@ -241,12 +266,13 @@ impl Up {
         guard: &Arc<Guard>,
         rows: Rows,
         prefix: &str,
-        dir: &Path,
     ) -> Result<Up, AnyError> {
-        let lock = dir.join(LOCK_FILE);
-        let file = File::create(&lock).and_then(|file| file.try_lock().map_err(Into::into).map(|()| file));
+        let folder = folder::state().join("projects");
+        let lock = folder.join(format!("{prefix}.lock"));
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder).and_then(|()| File::create(&lock));
+        let file = made.and_then(|file| file.try_lock().map_err(Into::into).map(|()| file));
         let file = file.map_err(|error| format!("lock {}: {error}", lock.display()))?;
-        let owner = Owner { prefix: prefix.to_owned(), host: watch::host::id(), run: dir.to_owned() };
+        let owner = Owner { prefix: prefix.to_owned(), host: watch::host::id(), lock: lock.clone() };
         let projects = Projects::new(engine.clone(), compose.clone(), owner, rows, Some(Arc::clone(guard))).await?;
         Ok(Up { projects, lock, _lock: file })
     }
@@ -266,8 +292,12 @@ pub(crate) async fn host_gateway(scenario: &Scenario, engine: Option<&Engine>) -
     }
 }
 
-fn is_locked(path: &Path) -> bool {
-    File::open(path).is_ok_and(|file| matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock)))
+/// Whether nobody who holds this lock is at work. What can't be found out is left alone.
+fn is_free(lock: &Path) -> bool {
+    match File::open(lock) {
+        Ok(file) => file.try_lock().is_ok(),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
 }
 
 /// As many digits as `docker images` shows.
@@ -308,7 +338,7 @@ impl Door {
             let event = Event { attributes: attributes.to_string(), source_unix_ns: Some(*unix_ns), ..event.clone() };
             run.put(run.clock.now_ns(), event.into());
         }
-        for (project, container) in projects.containers() {
+        for (project, container) in projects.containers().into_iter().filter(|(_, container)| container.is_up()) {
             let health = container.health.as_ref().map(|health| health.status.clone());
             let attributes = serde_json::json!({"health": health, "image": container.image, "name": container.name});
             let event = row("container", &container.subject(&project), "running", attributes);
@@ -318,7 +348,9 @@ impl Door {
 
     fn end(&mut self) {
         if let Some(mut run) = self.run.take() {
-            run.engine_is_back();
+            let now_ns = run.clock.now_ns();
+            run.engine_is_back(now_ns);
+            run.stats_are_back(now_ns);
             [run.project, run.container, run.stats].iter().for_each(Source::end);
         }
     }
@@ -327,13 +359,24 @@ impl Door {
 impl Recording {
     fn put(&mut self, now_ns: i64, mut row: Row) {
         match &mut row {
-            Row::Stat(_) => return self.stats.put(now_ns, row),
+            Row::Stat(_) => {
+                self.stats_are_back(now_ns);
+                self.stats_ns = now_ns;
+                return self.stats.put(now_ns, row);
+            }
             Row::Log(log) => log.line = self.redactor.text(&log.line),
             Row::Event(event) => {
                 event.attributes = without_secrets(&event.attributes, &self.redactor);
                 match (&*event.source, &*event.event) {
-                    ("engine", "lost") => drop(self.lost_ns.get_or_insert(now_ns)),
-                    ("engine", "back") => self.engine_is_back(),
+                    ("engine", "lost") => {
+                        // One that hangs is noticed late: the last numbers say since when.
+                        self.lost_ns.get_or_insert(self.stats_ns);
+                        self.no_stats_ns.get_or_insert(self.stats_ns);
+                    }
+                    ("engine", "back") => self.engine_is_back(now_ns),
+                    ("project", "unread") => {
+                        self.container.gap(now_ns, now_ns, 1, "a log was not read to its end in time");
+                    }
                     _ => {}
                 }
             }
@@ -348,13 +391,16 @@ impl Recording {
         source.put(now_ns, row);
     }
 
-    /// What containers did while the engine did not answer is asked for again; numbers can't be.
-    fn engine_is_back(&mut self) {
+    /// What containers did meanwhile is asked for again, but an engine may have forgotten some of it.
+    fn engine_is_back(&mut self, now_ns: i64) {
         if let Some(from_ns) = self.lost_ns.take() {
-            let to_ns = self.clock.now_ns();
-            for source in [&self.container, &self.stats] {
-                source.gap(from_ns, to_ns, 1, "the Docker engine did not answer");
-            }
+            self.container.gap(from_ns, now_ns, 1, "the Docker engine did not answer");
+        }
+    }
+
+    fn stats_are_back(&mut self, now_ns: i64) {
+        if let Some(from_ns) = self.no_stats_ns.take() {
+            self.stats.gap(from_ns, now_ns, 1, "the Docker engine did not answer");
         }
     }
 }

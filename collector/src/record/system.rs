@@ -1,7 +1,5 @@
 //! The system under test, and the publisher that feeds it: started in order, watched, always taken down.
 
-use std::path::Path;
-
 use compose::{Process, ProcessSpec, Processes, Projects, Signal};
 use tokio_util::sync::CancellationToken;
 
@@ -35,13 +33,13 @@ impl<'s> System<'s> {
         Ok(System { ground: ground.clone(), stage, processes, publisher: None, events })
     }
 
-    /// Starts every process or project, each once the one before is ready. `dir` is the recording's folder.
+    /// Starts every process or project, each once the one before is ready.
     ///
     /// # Errors
     /// That of the first one that doesn't come up.
-    pub(super) async fn start(&mut self, scenario: &Scenario, dir: &Path) -> Result<(), AnyError> {
+    pub(super) async fn start(&mut self, scenario: &Scenario) -> Result<(), AnyError> {
         if let Some(stage) = &mut self.stage {
-            return stage.start(scenario, dir).await;
+            return stage.start(scenario).await;
         }
         self.events[0].source().live();
         for process in &scenario.processes {
@@ -120,19 +118,21 @@ impl<'s> System<'s> {
     }
 
     /// Ends the publisher, then every process or project in reverse order, whatever state they are in. Projects that
-    /// are well stay up for the `next` run, where there is one.
-    pub(super) async fn stop(&mut self, next: Option<&str>) {
+    /// are well stay up for the `next` run, where there is one. Says what could not be ended.
+    pub(super) async fn stop(&mut self, next: Option<&str>) -> Vec<String> {
         if let Some(publisher) = &mut self.publisher {
             publisher.stop().await;
         }
         self.publisher = None;
         self.processes.stop().await;
-        if let Some(stage) = &mut self.stage {
-            stage.close(next).await;
-        }
+        let problems = match &mut self.stage {
+            Some(stage) => stage.close(next).await,
+            None => Vec::new(),
+        };
         for events in &self.events {
             events.source().end();
         }
+        problems
     }
 
     /// Leaves the system up until told to stop.

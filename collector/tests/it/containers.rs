@@ -94,13 +94,13 @@ impl Shop {
     /// Containers, networks and volumes of this scenario that are on the engine.
     fn left(&self) -> Vec<String> {
         let of = |what: &[&str]| String::from_utf8(docker(what).stdout).unwrap();
-        let runs = self.scene.path("runs").canonicalize().unwrap().display().to_string();
+        let state = self.scene.path("state").display().to_string();
         let all = [
-            of(&["ps", "-a", "--format", "{{.Label \"tapedeck.run\"}} {{.Names}}"]),
-            of(&["network", "ls", "--format", "{{.Label \"tapedeck.run\"}} {{.Name}}"]),
-            of(&["volume", "ls", "--format", "{{.Label \"tapedeck.run\"}} {{.Name}}"]),
+            of(&["ps", "-a", "--format", "{{.Label \"tapedeck.lock\"}} {{.Names}}"]),
+            of(&["network", "ls", "--format", "{{.Label \"tapedeck.lock\"}} {{.Name}}"]),
+            of(&["volume", "ls", "--format", "{{.Label \"tapedeck.lock\"}} {{.Name}}"]),
         ];
-        all.iter().flat_map(|list| list.lines()).filter(|line| line.starts_with(&runs)).map(str::to_owned).collect()
+        all.iter().flat_map(|list| list.lines()).filter(|line| line.starts_with(&state)).map(str::to_owned).collect()
     }
 
     fn recordings(&self) -> Vec<Recording> {
@@ -166,7 +166,7 @@ fn a_run_records_both_projects_and_leaves_nothing() {
     assert!(file.environment.facts["image web/web"].starts_with("sha256:"), "{:?}", file.environment.facts);
     assert!(file.environment.facts.contains_key("docker") && file.environment.facts.contains_key("compose"));
     assert_eq!(shop.left(), Vec::<String>::new());
-    assert!(!shop.scene.run_dir().unwrap().join("projects.lock").exists());
+    assert_eq!(std::fs::read_dir(shop.scene.path("state/tapedeck/projects")).unwrap().count(), 0, "a lock is left");
 }
 
 #[test]
@@ -196,6 +196,23 @@ fn runs_in_a_row_share_what_is_up() {
         "{told:?}"
     );
     assert_eq!(story(&recordings[1], "container", "db/db"), ["running"]);
+    assert_eq!(shop.left(), Vec::<String>::new());
+}
+
+#[test]
+fn a_run_that_did_harm_hands_nothing_on() {
+    let Some(shop) = Shop::open("") else { return };
+    let kill = "docker kill $(docker ps -q --filter label=com.docker.compose.service=db --filter label=tapedeck.host)";
+    let output = shop.record(&["--repeat", "2"], kill);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let recordings = shop.recordings();
+    for recording in &recordings {
+        assert_eq!(story(recording, "project", "db"), ["start", "ready", "stop", "exit 0"]);
+        let died = |event: &Event| event.subject == "db/db" && event.event == "die" && event.exit_code == Some(137);
+        assert!(timeline(recording).iter().any(died));
+    }
+    let ids: Vec<String> = recordings.iter().map(|recording| recording.run().run_id.clone()).collect();
+    assert!(ids.len() == 2 && !ids[1].starts_with(&ids[0]), "{ids:?}");
     assert_eq!(shop.left(), Vec::<String>::new());
 }
 
@@ -303,6 +320,11 @@ fn what_is_missing_is_said_before_anything_is_recorded() {
     refused(("DOCKER_HOST", nowhere), "Docker can't be reached at unix:///nowhere/docker.sock");
     refused(("PATH", "/nowhere"), "Docker Compose is missing");
     let nothing = ("TAPEDECK_TEST", "");
+    let scenario = std::fs::read_to_string(shop.scene.path("scenario.toml")).unwrap();
+    let typo = format!("{scenario}[[inject]]\nat = \"1s\"\ncontainer = \"db/bd\"\nsignal = \"KILL\"\n");
+    std::fs::write(shop.scene.path("scenario.toml"), typo).unwrap();
+    refused(nothing, "[[inject]]: no service is named `bd`; there are: db");
+    std::fs::write(shop.scene.path("scenario.toml"), scenario).unwrap();
     std::fs::write(shop.scene.path("web.yaml"), "services:\n  web:\n    image: [\n").unwrap();
     refused(nothing, "web.yaml");
     std::fs::remove_file(shop.scene.path("web.yaml")).unwrap();

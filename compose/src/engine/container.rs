@@ -43,6 +43,8 @@ pub struct Container {
     pub cpus: Option<f64>,
     /// Bytes of memory that it may use; `None` without a limit.
     pub memory: Option<u64>,
+    /// The networks that it is in, by name.
+    pub networks: Vec<String>,
     /// Its ports on the host.
     pub published: Vec<Published>,
     /// Whether it writes to a terminal, which has one stream only.
@@ -98,6 +100,8 @@ impl Container {
         let label = |name| labels.get(name).cloned().unwrap_or_default();
         let does = State::of(state.status);
         let ended = matches!(does, State::Exited | State::Dead | State::Restarting | State::Removing);
+        let settings = inspected.network_settings.unwrap_or_default();
+        let (networks, ports) = (settings.networks.unwrap_or_default(), settings.ports);
         Container {
             id: inspected.id.unwrap_or_default(),
             project: label(COMPOSE_PROJECT),
@@ -116,7 +120,8 @@ impl Container {
             finished_unix_ns: state.finished_at.as_deref().and_then(unix_ns),
             cpus: cpus(&host),
             memory: host.memory.and_then(|bytes| u64::try_from(bytes).ok()).filter(|&bytes| bytes > 0),
-            published: published(inspected.network_settings.and_then(|settings| settings.ports)),
+            networks: networks.into_keys().collect(),
+            published: published(ports),
             tty: config.tty.unwrap_or_default(),
             log_driver: host.log_config.and_then(|config| config.typ).unwrap_or_default(),
         }

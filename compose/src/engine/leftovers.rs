@@ -1,6 +1,7 @@
 //! What a killed collector left on the engine, and how a whole Compose project is taken away without Compose.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use bollard::query_parameters::{
 };
 use futures_util::StreamExt as _;
 
-use super::{COMPOSE_PROJECT, Engine, LABEL_HOST, LABEL_RUN, asked, short, status};
+use super::{COMPOSE_PROJECT, Engine, LABEL_HOST, LABEL_LOCK, asked, short, status};
 use crate::Error;
 
 /// How long a removal that somebody else began may take.
@@ -21,14 +22,28 @@ const REMOVED_WITHIN: Duration = Duration::from_secs(10);
 pub struct Leftover {
     /// The name by which Compose knows it.
     pub project: String,
-    /// The folder of the run that it belongs to.
-    pub run: PathBuf,
+    /// The file that is locked while its collector is at work.
+    pub lock: PathBuf,
     /// How many containers are there.
     pub containers: usize,
     /// How many networks.
     pub networks: usize,
     /// How many volumes.
     pub volumes: usize,
+}
+
+impl Leftover {
+    /// Whether nothing is there any more.
+    pub fn is_nothing(&self) -> bool {
+        (self.containers, self.networks, self.volumes) == (0, 0, 0)
+    }
+}
+
+impl fmt::Display for Leftover {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Leftover { containers, networks, volumes, .. } = self;
+        write!(to, "{containers} containers, {networks} networks, {volumes} volumes")
+    }
 }
 
 type Labels = HashMap<String, String>;
@@ -42,7 +57,7 @@ struct Labelled {
 
 impl Engine {
     /// The Compose projects of which something is there that a collector of this host made, sorted by name. They may
-    /// be in use: whether its run still goes on, only the run's folder tells.
+    /// be in use: whether its collector is still at work, only the lock tells.
     pub async fn leftovers(&self, host: &str) -> Result<Vec<Leftover>, Error> {
         let there = self.labelled(&format!("{LABEL_HOST}={host}")).await?;
         let mut leftovers = BTreeMap::new();
@@ -50,6 +65,21 @@ impl Engine {
         count(&mut leftovers, &there.networks, |leftover| &mut leftover.networks);
         count(&mut leftovers, &there.volumes, |leftover| &mut leftover.volumes);
         Ok(leftovers.into_values().collect())
+    }
+
+    /// What is there of a Compose project, whoever made it.
+    ///
+    /// # Errors
+    /// [`Error::AskEngine`].
+    pub async fn left(&self, project: &str) -> Result<Leftover, Error> {
+        let there = self.labelled(&format!("{COMPOSE_PROJECT}={project}")).await?;
+        Ok(Leftover {
+            project: project.to_owned(),
+            lock: PathBuf::new(),
+            containers: there.containers.len(),
+            networks: there.networks.len(),
+            volumes: there.volumes.len(),
+        })
     }
 
     /// Removes the containers of a Compose project, running or not, its networks and its volumes. Goes on after a
@@ -114,8 +144,8 @@ fn count(
         let Some(project) = labels.get(COMPOSE_PROJECT) else { continue };
         let leftover = leftovers.entry(project.clone()).or_default();
         leftover.project.clone_from(project);
-        if let Some(run) = labels.get(LABEL_RUN) {
-            leftover.run = run.into();
+        if let Some(lock) = labels.get(LABEL_LOCK) {
+            leftover.lock = lock.into();
         }
         *what(leftover) += 1;
     }

@@ -24,20 +24,25 @@ struct Removal {
 impl Engine {
     /// Runs a command in a container of an image that the engine has, and gives its exit code and what it wrote.
     ///
-    /// `extra_hosts` are written as in a Compose file, as in `host.docker.internal:host-gateway`. The container is
-    /// removed in any case, also when it takes longer than `within`.
+    /// `extra_hosts` are written as in a Compose file, as in `host.docker.internal:host-gateway`; without a `network` it is
+    /// the engine's usual one. The container is removed in any case, also when it takes longer than `within`.
     pub async fn run_once(
         &self,
         image: &str,
         command: &[String],
         extra_hosts: &[String],
+        network: Option<&str>,
         within: Duration,
     ) -> Result<(i64, String), Error> {
         let body = ContainerCreateBody {
             image: Some(image.to_owned()),
             entrypoint: Some(command.to_vec()),
             labels: Some([(LABEL_LOOK.to_owned(), "true".to_owned())].into()),
-            host_config: Some(HostConfig { extra_hosts: Some(extra_hosts.to_vec()), ..Default::default() }),
+            host_config: Some(HostConfig {
+                extra_hosts: Some(extra_hosts.to_vec()),
+                network_mode: network.map(str::to_owned),
+                ..Default::default()
+            }),
             ..Default::default()
         };
         let created = self.docker.create_container(None::<CreateContainerOptions>, body).await;

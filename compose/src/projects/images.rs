@@ -13,8 +13,9 @@ impl Projects {
     /// Builds what is built, and pulls what is not here.
     pub(super) async fn images<'m>(&self, up: &Up, model: &'m Model) -> Result<(), Error> {
         // Compose writes the project's name into an image. One that the files name is to be the same in every run; one that
-        // they don't name belongs to this run, and goes with it.
-        let (named, unnamed): (Vec<_>, Vec<_>) = model.built().partition(|(_, named)| *named);
+        // they don't name, or name after the project, belongs to this run.
+        let is_named = |image: &Option<&str>| image.is_some_and(|image| !image.contains(&up.id));
+        let (named, unnamed): (Vec<_>, Vec<_>) = model.built().partition(|(_, image)| is_named(image));
         let mut pulled = Vec::new();
         for (service, image) in model.pulled() {
             if self.engine.image_id(image).await?.is_none() {
@@ -26,7 +27,8 @@ impl Projects {
         }
         let started = Instant::now();
         self.tell(&up.spec.name, "build", None, serde_json::json!({}));
-        let build = |services: Vec<(&'m str, bool)>| services.into_iter().map(|(service, _)| service).collect();
+        let build =
+            |services: Vec<(&'m str, Option<&'m str>)>| services.into_iter().map(|(service, _)| service).collect();
         let all: [(&'static str, &str, Vec<&str>); 3] =
             [("pull", &up.id, pulled), ("build", BUILDER, build(named)), ("build", &up.id, build(unnamed))];
         for (operation, id, services) in all {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::engine::{LABEL_HOST, LABEL_PROJECT, LABEL_RUN};
+use crate::engine::{LABEL_HOST, LABEL_LOCK, LABEL_PROJECT};
 
 /// Whose projects they are: they carry it as labels, so that a later start finds what a killed one left.
 #[derive(Clone, Debug)]
@@ -12,8 +12,8 @@ pub struct Owner {
     pub prefix: String,
     /// This machine.
     pub host: String,
-    /// The folder whose lock says that somebody is at work.
-    pub run: PathBuf,
+    /// A file that stays locked for as long as they may be up.
+    pub lock: PathBuf,
 }
 
 impl Owner {
@@ -25,8 +25,8 @@ impl Owner {
     }
 
     pub(super) fn labels(&self, project: &str) -> BTreeMap<String, String> {
-        let run = self.run.display().to_string();
-        let labels = [(LABEL_HOST, self.host.clone()), (LABEL_RUN, run), (LABEL_PROJECT, project.to_owned())];
+        let lock = self.lock.display().to_string();
+        let labels = [(LABEL_HOST, self.host.clone()), (LABEL_LOCK, lock), (LABEL_PROJECT, project.to_owned())];
         labels.map(|(name, value)| (name.to_owned(), value)).into()
     }
 }

@@ -1,10 +1,15 @@
 //! When a project is ready: `up` has ended, its containers are healthy, its health URLs answer.
 
-use tokio::time::{Instant, timeout_at};
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{Answer, Projects, Up};
 use crate::engine::State;
 use crate::{Container, Error};
+
+/// How long the engine may take to say how containers stand.
+const ASK_WITHIN: Duration = Duration::from_secs(5);
 
 /// How a project's containers stand.
 enum Standing {
@@ -55,7 +60,7 @@ impl Projects {
         let answer = timeout_at(deadline, self.run(up, &["up", "--detach", "--no-build"])).await;
         let answer = match answer {
             Ok(answer) => answer?,
-            Err(_) => return Err(self.too_late(up)),
+            Err(_) => return Err(self.too_late(up).await),
         };
         if answer.exit_code != Some(0) {
             return Err(self.up_failed(up, answer).await);
@@ -79,7 +84,7 @@ impl Projects {
                 Standing::Waiting(_) => {}
             }
             if !matches!(timeout_at(deadline, changes.changed()).await, Ok(Ok(()))) {
-                return Err(self.too_late(up));
+                return Err(self.too_late(up).await);
             }
         }
     }
@@ -99,6 +104,8 @@ impl Projects {
 
     /// Why `up` failed: Compose's own words, unless a container says more.
     async fn up_failed(&self, up: &Up, answer: Answer) -> Error {
+        // Compose may have seen an end that was not told here yet.
+        self.read_to_the_end(up).await;
         let containers = self.now(up);
         if let Some(dead) = containers.iter().find(|container| is_dead(container)) {
             return self.died(up, dead).await;
@@ -106,15 +113,18 @@ impl Projects {
         let unhealthy =
             |container: &&Container| container.health.as_ref().is_some_and(|health| health.status == "unhealthy");
         if containers.iter().any(|container| unhealthy(&container)) {
-            return self.too_late(up);
+            return self.too_late(up).await;
         }
         let Answer { exit_code, last_lines } = answer;
         Error::Compose { project: up.spec.name.clone(), operation: "up", exit_code, last_lines }
     }
 
-    fn too_late(&self, up: &Up) -> Error {
+    async fn too_late(&self, up: &Up) -> Error {
         let (project, within) = (up.spec.name.clone(), up.spec.ready_within);
-        let (service, last_check) = match Standing::of(&self.now(up)) {
+        // What a check printed since its last event, only the engine knows.
+        let fresh = timeout(ASK_WITHIN, self.engine.containers(&up.id)).await;
+        let containers = fresh.ok().and_then(Result::ok).unwrap_or_else(|| self.now(up));
+        let (service, last_check) = match Standing::of(&containers) {
             Standing::Waiting(Some(container)) | Standing::Dead(container) => {
                 (container.service, container.health.map(|health| health.last_output))
             }
@@ -124,7 +134,7 @@ impl Projects {
     }
 
     async fn died(&self, up: &Up, container: &Container) -> Error {
-        self.watch.settled(&up.spec.name, super::LAST_LINES_WAIT).await;
+        self.read_to_the_end(up).await;
         Error::Died {
             project: up.spec.name.clone(),
             service: container.service.clone(),

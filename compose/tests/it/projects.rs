@@ -78,7 +78,7 @@ impl Scene {
     }
 
     async fn projects(&self) -> Projects {
-        let owner = Owner { prefix: self.prefix.clone(), host: "test".to_owned(), run: self.dir.path().to_owned() };
+        let owner = Owner { prefix: self.prefix.clone(), host: "test".to_owned(), lock: self.dir.path().join("lock") };
         let compose = Compose::find().await.unwrap();
         Projects::new(self.engine.clone(), compose, owner, self.seen.rows(), None).await.unwrap()
     }
@@ -127,7 +127,7 @@ async fn two_projects_come_up_in_order_and_go_with_their_volumes() {
     assert!(!scene.nothing_left("first").await && !scene.nothing_left("second").await);
     let ended = projects.stop().await;
     assert_eq!(
-        ended.iter().map(|ended| (&*ended.process, ended.exit_code)).collect::<Vec<_>>(),
+        ended.iter().map(|ended| (&*ended.project, ended.exit_code)).collect::<Vec<_>>(),
         [("second", Some(0)), ("first", Some(0))]
     );
     let story = scene.seen.story("project");
@@ -196,7 +196,7 @@ async fn a_service_that_dies_on_start_says_its_last_line() {
         healthcheck: {test: [\"CMD\", \"true\"], interval: 1s}\n";
     let (error, text) = scene.failure(&scene.project("web", text)).await;
     assert!(matches!(error, Error::Died { exit_code: Some(3), oom_killed: false, .. }), "{error:?}");
-    assert!(text.ends_with("its last line: no config"), "{text}");
+    assert!(text.contains("its last line: no config: "), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -254,4 +254,27 @@ async fn an_image_that_is_nowhere_is_told() {
     let (error, text) = scene.failure(&scene.project("web", text)).await;
     assert!(matches!(error, Error::Compose { operation: "pull", .. }), "{error:?}");
     assert!(text.contains("pull failed with exit code "), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_volume_that_may_be_somebody_elses_is_refused() {
+    let Some(scene) = Scene::set("volume").await else { return };
+    let compose = Compose::find().await.unwrap();
+    let named = scene.project("web", &WEB.replace("data: {}", "data: {name: shop-data}"));
+    let text = Projects::check(&compose, &named).await.unwrap_err().to_string();
+    assert!(text.contains("volume `data` is named shop-data") && text.contains("`external: true`"), "{text}");
+    let external = scene.project("web", &WEB.replace("data: {}", "data: {name: shop-data, external: true}"));
+    let checked = Projects::check(&compose, &external).await.unwrap();
+    assert_eq!(checked.services, ["once", "web"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_answers_before_the_start_is_refused() {
+    let Some(scene) = Scene::set("before").await else { return };
+    let page = crate::scene::Page::answering(200);
+    let mut spec = scene.project("web", WEB);
+    spec.health = vec![page.url.clone()];
+    let (error, text) = scene.failure(&spec).await;
+    assert!(matches!(error, Error::HealthAnswers { .. }), "{error:?}");
+    assert!(text.contains(&format!("(pid {})", std::process::id())), "{text}");
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bollard::models::{NetworkCreateRequest, VolumeCreateRequest};
 use compose::Engine;
-use compose::engine::{LABEL_HOST, LABEL_RUN, Leftover, State};
+use compose::engine::{LABEL_HOST, LABEL_LOCK, Leftover, State};
 
 use super::stage::{host, on_engine};
 use crate::docker::BOX;
@@ -65,7 +65,7 @@ fn what_a_killed_collector_left_is_found_and_removed() {
         let labels = HashMap::from([
             ("com.docker.compose.project".to_owned(), stage.project.clone()),
             (LABEL_HOST.to_owned(), this_host.clone()),
-            (LABEL_RUN.to_owned(), "/runs/one".to_owned()),
+            (LABEL_LOCK.to_owned(), "/runs/one".to_owned()),
         ]);
         let more = labels.clone();
         let id = stage.create("left", "exec sleep 1000", |body| body.labels.get_or_insert_default().extend(more)).await;
@@ -76,8 +76,8 @@ fn what_a_killed_collector_left_is_found_and_removed() {
         let volume = VolumeCreateRequest { name: Some(name.clone()), labels, ..Default::default() };
         stage.docker.create_volume(volume).await.unwrap();
 
-        let (run, project) = (PathBuf::from("/runs/one"), stage.project.clone());
-        let expected = Leftover { project, run, containers: 1, networks: 1, volumes: 1 };
+        let (lock, project) = (PathBuf::from("/runs/one"), stage.project.clone());
+        let expected = Leftover { project, lock, containers: 1, networks: 1, volumes: 1 };
         assert_eq!(stage.engine.leftovers(&this_host).await.unwrap(), [expected]);
         assert_eq!(stage.engine.leftovers("another host").await.unwrap(), []);
         stage.engine.remove(&stage.project).await.unwrap();
@@ -92,19 +92,20 @@ fn a_look_from_inside_leaves_nothing_behind() {
         let command = |line: &str| ["/bin/sh", "-c", line].map(str::to_owned).to_vec();
         let hosts = ["host.docker.internal:host-gateway".to_owned()];
         let look = command("cat /etc/hosts; echo oh >&2; exit 4");
-        let (exit_code, output) = stage.engine.run_once(BOX, &look, &hosts, Duration::from_secs(20)).await.unwrap();
+        let (exit_code, output) =
+            stage.engine.run_once(BOX, &look, &hosts, None, Duration::from_secs(20)).await.unwrap();
         let gateway = stage.engine.host_gateway().await.unwrap();
         assert!(exit_code == 4 && output.contains("oh\n"), "{output}");
         assert!(output.contains(&format!("{gateway}\thost.docker.internal")), "{gateway}: {output}");
 
         let mark = format!("exec sleep 1000 # {}", stage.project);
-        let slow = stage.engine.run_once(BOX, &command(&mark), &[], Duration::from_millis(500)).await;
+        let slow = stage.engine.run_once(BOX, &command(&mark), &[], None, Duration::from_millis(500)).await;
         assert!(slow.unwrap_err().to_string().contains("did not end within 0.5 s"));
         let options = bollard::query_parameters::ListContainersOptions { all: true, ..Default::default() };
         let there = stage.docker.list_containers(Some(options)).await.unwrap();
         let of_mine = |command: &Option<String>| command.as_ref().is_some_and(|command| command.contains(&mark));
         assert!(!there.iter().any(|container| of_mine(&container.command)), "{there:?}");
-        let missing = stage.engine.run_once("tapedeck/no-such-image", &look, &[], Duration::from_secs(5)).await;
+        let missing = stage.engine.run_once("tapedeck/no-such-image", &look, &[], None, Duration::from_secs(5)).await;
         assert!(missing.unwrap_err().to_string().contains("create a container of image tapedeck/no-such-image"));
     });
 }
