@@ -32,7 +32,8 @@ async fn a_killed_process_comes_again_and_can_be_signalled_again() {
     let ended = processes.stop().await;
     assert_eq!((ended.len(), &*ended[0].process), (1, "a"));
     assert!(!runs(third));
-    let story = seen.story();
+    // What it left may still be ending, and is asked to.
+    let story: Vec<String> = seen.story().into_iter().filter(|what| what != "a stopping").collect();
     assert_eq!(story[..4], ["a started", "a exited", "a started", "a exited"], "{story:?}");
     assert_eq!(story.iter().filter(|what| *what == "a started").count(), 3, "{story:?}");
 }
