@@ -65,11 +65,18 @@ impl Page<'_> {
     }
 }
 
+/// The widest that a column gets for one cell's sake, in characters.
+const WIDEST: usize = 40;
+
 /// Rows as lines with their cells under each other.
 fn aligned(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let length = |row: &Vec<String>, column: usize| row.get(column).map_or(0, |cell| cell.chars().count());
-    let width = |column| rows.iter().map(|row| length(row, column)).max().unwrap_or_default();
+    // A longer cell moves the rest of its own row only.
+    let width = |column| {
+        let lengths = rows.iter().map(|row| length(row, column));
+        lengths.clone().filter(|length| *length <= WIDEST).max().or_else(|| lengths.max()).unwrap_or_default()
+    };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let line = |row: &Vec<String>| {
         let cells = row.iter().zip(&widths).filter(|(_, width)| **width > 0);
