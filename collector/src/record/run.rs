@@ -287,7 +287,7 @@ impl Live {
         let faults = Faults::new(&scenario, &ground, self.timeline.clone());
         let (command, dir) = (&self.setup.command, self.folder.dir());
         let mut wrapped = Wrapped::new(command, &scenario.stream, dir, &ground, self.timeline.clone());
-        let end = self.bring_up_and_wait(&scenario, &mut system, &faults, wrapped.as_mut(), stop).await;
+        let end = self.bring_up_and_wait(&scenario, &mut system, &watchers, &faults, wrapped.as_mut(), stop).await;
         self.timeline.phase("end reached", serde_json::json!({"by": end.name()}));
         if let Some(wrapped) = &mut wrapped {
             self.problems.extend(wrapped.stop().await);
@@ -322,12 +322,18 @@ impl Live {
         &mut self,
         scenario: &Scenario,
         system: &mut System<'_>,
+        watchers: &Watchers,
         faults: &Faults,
         wrapped: Option<&mut Wrapped>,
         stop: &CancellationToken,
     ) -> End {
+        let up = async {
+            system.start(scenario).await?;
+            watchers.stimulus_seen().await;
+            Ok::<(), AnyError>(())
+        };
         let started = tokio::select! {
-            started = system.start(scenario) => started,
+            started = up => started,
             () = stop.cancelled() => return End::Stopped,
         };
         self.learn(scenario, system.stage()).await;

@@ -24,6 +24,8 @@ pub(super) struct Watchers {
     paths: Vec<Arc<PathWatcher>>,
     tracker: TaskTracker,
     token: CancellationToken,
+    /// Cancelled once the stimulus was looked at.
+    stimulus: CancellationToken,
 }
 
 impl Watchers {
@@ -54,6 +56,7 @@ impl Watchers {
             paths: scenario.paths.iter().map(path).collect(),
             tracker,
             token,
+            stimulus: CancellationToken::new(),
         };
         watchers.spawn_http();
         let ready = watchers.paths.first().map(|paths| paths.ready());
@@ -99,14 +102,22 @@ impl Watchers {
         if let Some(stimulus) = &scenario.stimulus {
             let redactor = Arc::clone(redactor);
             let prober = Prober::of_file("stimulus", stimulus, redactor, intake);
-            let token = self.token.clone();
+            let (token, seen) = (self.token.clone(), self.stimulus.clone());
             self.tracker.spawn(async move {
                 prober.live();
                 // A run that is over needs no probe of what was published.
                 token.run_until_cancelled(prober.once()).await;
                 prober.end();
+                seen.cancel();
             });
+        } else {
+            self.stimulus.cancel();
         }
+    }
+
+    /// Waits until it is known what will be published, which the probe's own limit bounds.
+    pub(super) async fn stimulus_seen(&self) {
+        self.stimulus.cancelled().await;
     }
 
     /// One last look at every page, while the system is still up.
