@@ -21,6 +21,8 @@ const CANDIDATES: [&[&str]; 2] = [&["docker", "compose"], &["docker-compose"]];
 pub struct Compose {
     command: &'static [&'static str],
     version: String,
+    /// Whether `docker` has BuildKit's client.
+    buildx: bool,
 }
 
 impl Compose {
@@ -30,13 +32,9 @@ impl Compose {
     /// [`Error::NoCompose`] where neither answers.
     pub async fn find() -> Result<Compose, Error> {
         for command in CANDIDATES {
-            let mut asked = start(command);
-            asked.args(["version", "--short"]);
-            if let Ok(Ok(answer)) = tokio::time::timeout(ANSWER_WITHIN, asked.output()).await
-                && answer.status.success()
-            {
-                let version = String::from_utf8_lossy(&answer.stdout).trim().to_owned();
-                return Ok(Compose { command, version });
+            if let Some(version) = answer(&[command, &["version", "--short"]].concat()).await {
+                let buildx = answer(&["docker", "buildx", "version"]).await.is_some();
+                return Ok(Compose { command, version, buildx });
             }
         }
         Err(Error::NoCompose)
@@ -85,7 +83,7 @@ impl Compose {
         let command = all.map(|word| word.to_string_lossy().into_owned()).collect();
         let mut invocation = ProcessSpec::new(spec.name.clone(), command, ".");
         invocation.env = spec.env.clone();
-        if self.is_old() {
+        if self.is_old() && self.buildx {
             // It builds by itself otherwise, and knows not half of today's Dockerfiles.
             let build = ["DOCKER_BUILDKIT", "COMPOSE_DOCKER_CLI_BUILD"].map(|name| (name.to_owned(), "1".to_owned()));
             invocation.env.extend(build);
@@ -93,6 +91,12 @@ impl Compose {
         invocation.unset = inherited().collect();
         invocation
     }
+}
+
+/// What a program prints, where it ends well.
+async fn answer(command: &[&str]) -> Option<String> {
+    let answer = tokio::time::timeout(ANSWER_WITHIN, start(command).output()).await.ok()?.ok()?;
+    answer.status.success().then(|| String::from_utf8_lossy(&answer.stdout).trim().to_owned())
 }
 
 fn start(command: &[&str]) -> Command {
