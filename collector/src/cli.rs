@@ -91,9 +91,12 @@ pub struct TapOnly {
     /// Where clients connect, as in 127.0.0.1:3100
     #[arg(long)]
     pub listen: SocketAddr,
-    /// The server, as in http://127.0.0.1:3000
-    #[arg(long)]
+    /// The server, as in http://127.0.0.1:3000 or https://chat.example.com
+    #[arg(long, value_name = "URL")]
     pub upstream: String,
+    /// A PEM file of the authorities to trust for https://, instead of those that this machine trusts
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
     /// What every recording command takes.
     #[command(flatten)]
     pub common: Common,

@@ -12,7 +12,7 @@ use recording::record::{Gap, SourceRow};
 use recording::{Row, Table};
 
 const MAX_ROWS: usize = 100_000;
-const MAX_BYTES: usize = 256 << 20;
+const MAX_BYTES: usize = 64 << 20;
 
 /// The run's clock: nanoseconds since its start, monotonic.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,11 @@ impl Clock {
     /// Nanoseconds since the start.
     pub fn now_ns(&self) -> i64 {
         self.start.elapsed().as_nanos() as i64
+    }
+
+    /// Nanoseconds from the start to this moment.
+    pub fn ns_at(&self, moment: Instant) -> i64 {
+        moment.saturating_duration_since(self.start).as_nanos() as i64
     }
 
     /// The wall-clock time of a moment of the run.

@@ -22,7 +22,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::intake::Clock;
-use crate::scenario::{Kind, Scenario};
+use crate::scenario::{Kind, Scenario, Upstream};
 use crate::{AnyError, cli, doctor, folder, scenario};
 use run::{Finished, Setup};
 use stage::Stage;
@@ -122,7 +122,7 @@ pub async fn attach(command: cli::Attach) -> Result<ExitCode, AnyError> {
 pub async fn tap(command: cli::TapOnly) -> Result<ExitCode, AnyError> {
     let stop = stop_on_signals()?;
     let clock = Clock::start();
-    let upstream = scenario::upstream(&command.upstream)?;
+    let upstream = Upstream::parse(&command.upstream, command.ca)?;
     let run_id = folder::run_id("tap", clock.unix_ns(0));
     let scenario = Scenario::tap_only(command.listen, upstream, &run_id);
     let mut setup = Setup::new(scenario, clock, &command.common)?;

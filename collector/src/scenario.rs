@@ -7,6 +7,7 @@ mod duration;
 mod error;
 mod extends;
 mod resolve;
+mod upstream;
 pub mod written;
 
 use std::collections::BTreeMap;
@@ -19,7 +20,8 @@ use compose::{ProcessSpec, ProjectSpec};
 
 pub use duration::parse as duration;
 pub use error::Error;
-pub use resolve::{local_address, upstream};
+pub use resolve::local_address;
+pub use upstream::{Tls, Upstream};
 
 /// A scenario that can be run.
 #[derive(Clone, Debug)]
@@ -135,8 +137,8 @@ pub struct Tap {
     pub name: String,
     /// Where clients connect.
     pub listen: Listen,
-    /// `host:port` of the server.
-    pub upstream: String,
+    /// The server.
+    pub upstream: Upstream,
 }
 
 /// Where a tap listens.
@@ -256,7 +258,7 @@ impl Scenario {
     }
 
     /// A scenario of one tap and nothing else.
-    pub fn tap_only(listen: SocketAddr, upstream: String, stream: &str) -> Scenario {
+    pub fn tap_only(listen: SocketAddr, upstream: Upstream, stream: &str) -> Scenario {
         let tap = Tap { name: "tap".to_owned(), listen: Listen::Address(listen), upstream };
         Scenario {
             name: "tap".to_owned(),

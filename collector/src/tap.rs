@@ -4,10 +4,16 @@
 //! thread and turns them into rows. Traffic never waits for the recording: when the queue is full the copy is dropped,
 //! and the loss becomes a gap.
 
+mod buffers;
 mod decoder;
+mod priority;
 mod queue;
 mod relay;
 mod rows;
+#[cfg(test)]
+mod tests;
+mod threads;
+mod upstream;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,7 +29,12 @@ use tokio_util::task::TaskTracker;
 use crate::intake::{Clock, Intake, Source};
 use crate::redact::Redactor;
 use crate::scenario;
+use crate::wire::Limits;
+use buffers::Buffers;
 use queue::{Observed, Queue};
+use threads::Threads;
+pub use upstream::TlsError;
+use upstream::Upstream;
 
 /// The tables that a tap writes.
 pub const TABLES: [Table; 4] = [Table::Packets, Table::Connections, Table::Blobs, Table::Stats];
@@ -34,10 +45,12 @@ const DRAIN: Duration = Duration::from_millis(500);
 /// A tap that listens.
 pub struct Tap {
     name: String,
-    upstream: String,
+    upstream: Arc<Upstream>,
     listener: TcpListener,
     source: Source,
     queue: Arc<Queue>,
+    buffers: Arc<Buffers>,
+    threads: Threads,
     decoder: std::thread::JoinHandle<()>,
     delay: Arc<Delay>,
 }
@@ -57,19 +70,31 @@ pub enum Error {
         /// The operating system's answer.
         source: std::io::Error,
     },
+    /// It can't speak TLS to its server.
+    #[error("tap `{tap}`")]
+    Tls {
+        /// The tap's name.
+        tap: String,
+        /// Why.
+        source: TlsError,
+    },
 }
 
 impl Tap {
     /// Binds this address for the tap and begins to decode. Connections are accepted from [`Tap::run`] on.
     ///
     /// # Errors
-    /// [`Error::Listen`].
+    /// [`Error`].
     pub async fn bind(
         tap: &scenario::Tap,
         listen: SocketAddr,
         intake: &Intake,
         redactor: Arc<Redactor>,
+        limits: &Limits,
     ) -> Result<Tap, Error> {
+        let name = tap.name.clone();
+        let upstream = Upstream::new(&tap.upstream);
+        let upstream = Arc::new(upstream.map_err(|source| Error::Tls { tap: name.clone(), source })?);
         let failed = |source: std::io::Error| {
             let owner =
                 compose::port_owner(listen).map(|owner| format!(": {owner} has it; stop it or use another port"));
@@ -78,9 +103,11 @@ impl Tap {
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let source = intake.source(&format!("tap:{}", tap.name), "tap", &TABLES);
         let queue = Arc::new(Queue::default());
-        let decoder = decoder::spawn(tap.name.clone(), Arc::clone(&queue), source.clone(), redactor).map_err(failed)?;
-        let (name, upstream) = (tap.name.clone(), tap.upstream.clone());
-        Ok(Tap { name, upstream, listener, source, queue, decoder, delay: Arc::default() })
+        let buffers = Arc::new(Buffers::default());
+        let threads = Threads::spawn(&name).map_err(failed)?;
+        let (chunks, free) = (Arc::clone(&queue), Arc::clone(&buffers));
+        let decoder = decoder::spawn(name.clone(), chunks, free, source.clone(), redactor, limits).map_err(failed)?;
+        Ok(Tap { name, upstream, listener, source, queue, buffers, threads, decoder, delay: Arc::default() })
     }
 
     /// The address that it got, where port 0 was asked for.
@@ -103,7 +130,8 @@ impl Tap {
                 _ = every_second.tick() => self.delay.report(&self.name, &self.source),
                 accepted = self.listener.accept() => match accepted {
                     Ok((client, peer)) => {
-                        tracker.spawn(serve(self.link(connection), client, peer, token.child_token()));
+                        let work = serve(self.link(connection), client.into_std(), peer, token.child_token());
+                        self.threads.run(tracker.track_future(work));
                         connection += 1;
                     }
                     // Out of file descriptors, most likely: it passes, and a busy loop would not help.
@@ -127,9 +155,10 @@ impl Tap {
         Link {
             tap: self.name.clone(),
             connection,
-            upstream: self.upstream.clone(),
+            upstream: Arc::clone(&self.upstream),
             clock: self.source.clock(),
             queue: Arc::clone(&self.queue),
+            buffers: Arc::clone(&self.buffers),
             delay: Arc::clone(&self.delay),
         }
     }
@@ -138,7 +167,7 @@ impl Tap {
 impl std::fmt::Display for Tap {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let listen = self.listener.local_addr().map_or_else(|error| error.to_string(), |address| address.to_string());
-        write!(f, "{}: {listen} to {}", self.name, self.upstream)
+        write!(f, "{}: {listen} to {}", self.name, self.upstream.address)
     }
 }
 
@@ -146,9 +175,10 @@ impl std::fmt::Display for Tap {
 struct Link {
     tap: String,
     connection: i64,
-    upstream: String,
+    upstream: Arc<Upstream>,
     clock: Clock,
     queue: Arc<Queue>,
+    buffers: Arc<Buffers>,
     delay: Arc<Delay>,
 }
 
@@ -166,9 +196,14 @@ impl Link {
     }
 }
 
-async fn serve(link: Link, client: TcpStream, peer: SocketAddr, token: CancellationToken) {
+async fn serve(link: Link, client: std::io::Result<std::net::TcpStream>, peer: SocketAddr, token: CancellationToken) {
+    // It was accepted on another thread; from here on this one drives it.
+    let client = match client.and_then(TcpStream::from_std) {
+        Ok(client) => client,
+        Err(error) => return link.note("refused", peer, serde_json::json!({"error": error.to_string()})),
+    };
     let connected = tokio::select! {
-        connected = TcpStream::connect(&link.upstream) => connected,
+        connected = link.upstream.connect() => connected,
         () = token.cancelled() => return,
     };
     let upstream = match connected {
@@ -180,7 +215,7 @@ async fn serve(link: Link, client: TcpStream, peer: SocketAddr, token: Cancellat
             return;
         }
     };
-    link.note("open", peer, serde_json::json!({"upstream": link.upstream}));
+    link.note("open", peer, serde_json::json!({"upstream": link.upstream.address}));
     let ended = tokio::select! {
         ended = relay::relay(&link, client, upstream) => ended,
         () = async { token.cancelled().await; tokio::time::sleep(DRAIN).await } => relay::Ended::Stopped,

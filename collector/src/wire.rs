@@ -13,6 +13,7 @@
 //! Names that need redaction (targets, headers, handshake payloads) leave here as they came.
 
 mod assembly;
+mod budget;
 mod channel;
 mod compression;
 mod connection;
@@ -28,6 +29,7 @@ mod socketio;
 mod tests;
 mod websocket;
 
+pub use budget::Budget;
 pub use connection::Connection;
 pub use session::Sessions;
 
@@ -138,19 +140,20 @@ impl PacketType {
 }
 
 /// What one connection, or the sessions of one tap, may hold in memory.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Limits {
     /// Bytes of one message, before and after decompression.
     pub message_bytes: usize,
     /// JSON values in one packet's arguments.
     pub values: usize,
-    /// Bytes of all packets of a tap that wait for attachments.
-    pub waiting_bytes: usize,
+    /// Bytes of all messages that are being put together, packets that wait for attachments among them. A clone of
+    /// the limits shares it.
+    pub budget: Budget,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { message_bytes: 64 << 20, values: 1 << 20, waiting_bytes: 256 << 20 }
+        Limits { message_bytes: 64 << 20, values: 1 << 20, budget: Budget::new(256 << 20) }
     }
 }
 
@@ -240,6 +243,11 @@ impl Packet {
             self.raw = Some(first_bytes(raw).to_vec());
         }
         self
+    }
+
+    /// Whether its content was not kept for want of memory, which is a gap.
+    pub fn is_over_budget(&self) -> bool {
+        self.problem.as_ref().is_some_and(|problem| problem.starts_with(budget::OVER))
     }
 
     fn into_item(self) -> Item {

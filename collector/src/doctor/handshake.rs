@@ -14,6 +14,7 @@ use crate::record::stage::Stage;
 use crate::redact::Redactor;
 use crate::scenario::{self, Listen, Scenario};
 use crate::tap::Tap;
+use crate::wire::Limits;
 use crate::{AnyError, chain};
 
 /// How long the look from inside a container may take.
@@ -71,7 +72,7 @@ impl<'s> Scene<'s> {
 
     /// Starts what the scenario names, up to what answers at the tap's upstream.
     async fn bring_up(&mut self, tap: &scenario::Tap) -> Result<(), String> {
-        while tokio::net::TcpStream::connect(&tap.upstream).await.is_err() {
+        while tokio::net::TcpStream::connect(&tap.upstream.address).await.is_err() {
             let started =
                 match (&mut self.stage, self.scenario.processes.get(self.up), self.scenario.projects.get(self.up)) {
                     (_, Some(process), _) => {
@@ -83,7 +84,7 @@ impl<'s> Scene<'s> {
                         .await
                         .map_err(|error| chain(&*error)),
                     _ => {
-                        let upstream = &tap.upstream;
+                        let upstream = &tap.upstream.address;
                         Err(format!("nothing answers at its upstream {upstream}; start it, then try again"))
                     }
                 };
@@ -123,7 +124,9 @@ impl<'s> Scene<'s> {
         let intake = Intake::new(Clock::start());
         let redactor = Redactor::open([]).map_err(|error| chain(&error))?;
         let listen = tap.listen.address(self.host_gateway);
-        let relay = Tap::bind(tap, listen, &intake, Arc::new(redactor)).await.map_err(|error| chain(&error))?;
+        let relay = Tap::bind(tap, listen, &intake, Arc::new(redactor), &Limits::default())
+            .await
+            .map_err(|error| chain(&error))?;
         let address = relay.address().map_err(|error| error.to_string())?;
         Ok((relay, address))
     }

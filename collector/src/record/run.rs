@@ -29,6 +29,7 @@ use crate::scenario::Scenario;
 use crate::tap::Tap;
 use crate::until::{self, Watch};
 use crate::watch::{HostWatch, ProcessWatch, Watched};
+use crate::wire::Limits;
 use crate::{AnyError, chain, cli, status};
 
 /// How long the last look at every page may take.
@@ -253,9 +254,11 @@ impl Live {
 
     async fn start_taps(&self) -> Result<Background, AnyError> {
         let background = Background { tracker: TaskTracker::new(), token: CancellationToken::new() };
+        // One set of limits: what the taps put together in memory is bounded for all of them.
+        let limits = Limits::default();
         for tap in &self.setup.scenario.taps {
             let listen = tap.listen.address(self.setup.host_gateway);
-            let tap = Tap::bind(tap, listen, &self.intake, Arc::clone(&self.redactor)).await?;
+            let tap = Tap::bind(tap, listen, &self.intake, Arc::clone(&self.redactor), &limits).await?;
             eprintln!("tap {tap}");
             background.tracker.spawn(tap.run(background.token.clone()));
         }

@@ -157,11 +157,12 @@ fn publisher(scenario: &Scenario) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::Publish;
+    use crate::scenario::{Publish, Upstream};
 
     #[test]
     fn a_stimulus_is_published_once_or_without_end() {
-        let mut scenario = Scenario::tap_only(([127, 0, 0, 1], 0).into(), String::new(), "s");
+        let mut scenario =
+            Scenario::tap_only(([127, 0, 0, 1], 0).into(), Upstream::parse("http://h:1", None).unwrap(), "s");
         assert_eq!(publisher(&scenario), None);
         scenario.stimulus = Some("in.mp4".into());
         scenario.publish = Some(Publish { url: "rtmp://h/live/s/in".to_owned(), repeat: false });

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use compose::{ProcessSpec, Restart};
 
-use super::{Error, Kind, Listen, PUBLISHER, Process, Publish, Scenario, Tap, Target, Until, duration, written};
+use super::{
+    Error, Kind, Listen, PUBLISHER, Process, Publish, Scenario, Tap, Target, Until, Upstream, duration, written,
+};
 
 const DEFAULT_LIMIT: Duration = Duration::from_secs(300);
 const EMPTY_COMMAND: &str = "`command` is empty: name the program and its arguments";
@@ -211,7 +213,8 @@ impl Resolver<'_> {
                 return Err(self.error(place, "this name is taken: give each tap one of its own"));
             }
             let listen = listen(&tap.listen, kind).map_err(|problem| self.error(&place, problem))?;
-            let upstream = upstream(&tap.upstream).map_err(|problem| self.error(&place, problem))?;
+            let ca = self.existing_file(&place, tap.ca.as_deref())?;
+            let upstream = Upstream::parse(&tap.upstream, ca).map_err(|problem| self.error(&place, problem))?;
             taps.push(Tap { name: tap.name, listen, upstream });
         }
         Ok(taps)
@@ -275,19 +278,4 @@ fn listen(written: &str, kind: Kind) -> Result<Listen, String> {
     let port = port.parse().ok().filter(|port| *port != 0);
     let port = port.ok_or_else(|| format!("listen = `{written}` has no port from 1 to 65535: write host-gateway:3100"));
     port.map(Listen::HostGateway)
-}
-
-/// `host:port` of an upstream URL.
-///
-/// # Errors
-/// One line that says what is wrong with it.
-pub fn upstream(url: &str) -> Result<String, String> {
-    let Some(rest) = url.strip_prefix("http://") else {
-        return Err(format!("upstream = `{url}`: this version relays to http:// only; put a TLS terminator in front"));
-    };
-    let authority = rest.trim_end_matches('/');
-    if authority.is_empty() || authority.contains(['/', '?', '@']) {
-        return Err(format!("upstream = `{url}`: give scheme, host and port only, as in http://127.0.0.1:3000"));
-    }
-    Ok(if authority.contains(':') { authority.to_owned() } else { format!("{authority}:80") })
 }

@@ -110,6 +110,7 @@ pub struct Tap {
     pub name: String,
     pub listen: String,
     pub upstream: String,
+    pub ca: Option<String>,
 }
 
 /// `[[scrape]]`, `[[probe]]`, `[[media]]`, `[[paths]]`, `[[poll]]`

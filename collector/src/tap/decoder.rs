@@ -8,39 +8,54 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use bytes::Bytes;
+
+use super::buffers::Buffers;
+use super::priority;
 use super::queue::{Lost, Observed, Queue};
 use super::rows::Rows;
 use crate::intake::Source;
 use crate::redact::Redactor;
 use crate::wire::{Connection, Direction, Item, Limits, Sessions};
 
-const DRAIN_EVERY: Duration = Duration::from_millis(20);
+/// How long the decoder sleeps between two looks at the queue: short while there is traffic, long while there is none.
+/// Nobody wakes it, since that would cost the relay time.
+const SHORT: Duration = Duration::from_millis(1);
+const LONG: Duration = Duration::from_millis(20);
 
 pub(super) fn spawn(
     tap: String,
     queue: Arc<Queue>,
+    buffers: Arc<Buffers>,
     source: Source,
     redactor: Arc<Redactor>,
+    limits: &Limits,
 ) -> std::io::Result<JoinHandle<()>> {
     let mut decoder = Decoder {
         rows: Rows { tap: tap.clone(), redactor },
         source,
-        sessions: Sessions::new(Limits::default()),
+        sessions: Sessions::new(limits),
+        limits: limits.clone(),
         connections: HashMap::new(),
         blind: HashMap::new(),
     };
     std::thread::Builder::new().name(format!("tap-{tap}")).spawn(move || {
-        let mut items = VecDeque::new();
+        priority::stand_back();
+        let (mut items, mut pause) = (VecDeque::new(), LONG);
         loop {
             let closed = queue.drain(&mut items);
+            pause = if items.is_empty() { (2 * pause).min(LONG) } else { SHORT };
             for (connection, observed) in items.drain(..) {
-                decoder.take(connection, observed);
+                if let Some(chunk) = decoder.take(connection, observed) {
+                    queue.decoded(chunk.len());
+                    buffers.reuse(chunk);
+                }
             }
             if closed {
                 decoder.finish();
                 return;
             }
-            std::thread::sleep(DRAIN_EVERY);
+            std::thread::sleep(pause);
         }
     })
 }
@@ -49,6 +64,7 @@ struct Decoder {
     rows: Rows,
     source: Source,
     sessions: Sessions,
+    limits: Limits,
     /// `None` once a connection's decoder has failed.
     connections: HashMap<i64, Option<Connection>>,
     /// Connections that can't be followed any further: since when, and why.
@@ -56,12 +72,16 @@ struct Decoder {
 }
 
 impl Decoder {
-    fn take(&mut self, connection: i64, observed: Observed) {
+    /// Takes what the relay saw, and gives back the chunk if it was one.
+    fn take(&mut self, connection: i64, observed: Observed) -> Option<Bytes> {
         match observed {
             Observed::Note { at_ns, row } => self.source.put(at_ns, row),
-            Observed::Bytes { direction, at_ns, bytes } => self.decode(connection, at_ns, |decoder, sessions, out| {
-                decoder.feed(direction, at_ns, &bytes, sessions, &mut |item| out(item));
-            }),
+            Observed::Bytes { direction, at_ns, bytes } => {
+                self.decode(connection, at_ns, |decoder, sessions, out| {
+                    decoder.feed(direction, at_ns, &bytes, sessions, &mut |item| out(item));
+                });
+                return Some(bytes);
+            }
             Observed::HalfClose { direction, at_ns } => self.decode(connection, at_ns, |decoder, sessions, out| {
                 decoder.end(direction, at_ns, sessions, &mut |item| out(item));
             }),
@@ -76,6 +96,7 @@ impl Decoder {
                 self.tell_blind(connection, at_ns);
             }
         }
+        None
     }
 
     fn lose(&mut self, connection: i64, lost: Lost) {
@@ -92,7 +113,8 @@ impl Decoder {
         at_ns: i64,
         step: impl FnOnce(&mut Connection, &mut Sessions, &mut dyn FnMut(Item)),
     ) {
-        let known = self.connections.entry(connection).or_insert_with(|| Some(Connection::new(Limits::default())));
+        let limits = &self.limits;
+        let known = self.connections.entry(connection).or_insert_with(|| Some(Connection::new(limits)));
         let Some(decoder) = known else {
             return;
         };
@@ -110,6 +132,10 @@ impl Decoder {
         for item in items {
             match item {
                 Item::Packet(packet) => {
+                    if packet.is_over_budget() {
+                        let reason = packet.problem.as_deref().unwrap_or_default();
+                        self.source.gap(packet.first_ns, packet.last_ns, 1, reason);
+                    }
                     let (blobs, (at_ns, row)) = self.rows.packet(connection, *packet);
                     for blob in blobs {
                         self.source.put(at_ns, blob);

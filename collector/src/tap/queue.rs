@@ -1,19 +1,21 @@
 //! Copies of chunks on their way from the relay to the decoder: bounded in number and in bytes, never waited for.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use recording::record::ConnectionRow;
 
 use crate::wire::Direction;
 
 const MAX_CHUNKS: usize = 65_536;
-const MAX_BYTES: usize = 128 << 20;
+const MAX_BYTES: usize = 64 << 20;
 
 /// What the relay saw.
 pub(super) enum Observed {
     /// Bytes of one read.
-    Bytes { direction: Direction, at_ns: i64, bytes: Vec<u8> },
+    Bytes { direction: Direction, at_ns: i64, bytes: Bytes },
     /// Chunks that were relayed but not copied.
     Lost(Lost),
     /// One side will send no more.
@@ -38,21 +40,23 @@ pub(super) struct Lost {
 #[derive(Default)]
 pub(super) struct Queue {
     state: Mutex<State>,
+    /// Of all chunks that have not been decoded yet.
+    bytes: AtomicUsize,
 }
 
 #[derive(Default)]
 struct State {
     items: VecDeque<(i64, Observed)>,
-    bytes: usize,
     lost: BTreeMap<(i64, Direction), Lost>,
     closed: bool,
 }
 
 impl Queue {
     /// Takes a copy of a chunk, or counts its loss where there is no room.
-    pub(super) fn push_bytes(&self, connection: i64, direction: Direction, at_ns: i64, bytes: &[u8]) {
+    pub(super) fn push_bytes(&self, connection: i64, direction: Direction, at_ns: i64, bytes: Bytes) {
         let mut state = self.lock();
-        if state.items.len() >= MAX_CHUNKS || state.bytes + bytes.len() > MAX_BYTES {
+        let held = self.bytes.load(Ordering::Relaxed);
+        if state.items.len() >= MAX_CHUNKS || held + bytes.len() > MAX_BYTES {
             let none = Lost { direction, from_ns: at_ns, to_ns: at_ns, chunks: 0, bytes: 0 };
             let lost = state.lost.entry((connection, direction)).or_insert(none);
             lost.to_ns = at_ns;
@@ -61,8 +65,8 @@ impl Queue {
             return;
         }
         state.tell_lost(connection, direction);
-        state.bytes += bytes.len();
-        state.items.push_back((connection, Observed::Bytes { direction, at_ns, bytes: bytes.to_vec() }));
+        self.bytes.fetch_add(bytes.len(), Ordering::Relaxed);
+        state.items.push_back((connection, Observed::Bytes { direction, at_ns, bytes }));
     }
 
     /// Takes what is no bytes; there is always room, for it is little and there are few.
@@ -77,13 +81,22 @@ impl Queue {
     /// Takes everything that waits; true when nothing will follow.
     pub(super) fn drain(&self, into: &mut VecDeque<(i64, Observed)>) -> bool {
         let mut state = self.lock();
-        state.bytes = 0;
         std::mem::swap(&mut state.items, into);
         state.closed
     }
 
+    /// So many bytes of what was drained have been decoded.
+    pub(super) fn decoded(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
     pub(super) fn close(&self) {
         self.lock().closed = true;
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().closed
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -106,10 +119,10 @@ mod tests {
     #[test]
     fn what_has_no_room_is_told_before_what_comes_next() {
         let queue = Queue::default();
-        let chunk = vec![0; MAX_BYTES / 2 + 1];
-        queue.push_bytes(3, Direction::Sent, 10, &chunk);
-        queue.push_bytes(3, Direction::Sent, 11, &chunk);
-        queue.push_bytes(3, Direction::Sent, 12, &chunk);
+        let chunk = Bytes::from(vec![0; MAX_BYTES / 2 + 1]);
+        queue.push_bytes(3, Direction::Sent, 10, chunk.clone());
+        queue.push_bytes(3, Direction::Sent, 11, chunk.clone());
+        queue.push_bytes(3, Direction::Sent, 12, chunk);
         queue.push(3, Observed::Gone { at_ns: 13 });
         let mut items = VecDeque::new();
         assert!(!queue.drain(&mut items));

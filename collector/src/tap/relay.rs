@@ -7,15 +7,13 @@ use std::io;
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{ReadHalf, WriteHalf};
 
 use super::Link;
 use super::queue::Observed;
+use super::upstream::Stream;
 use crate::wire::Direction;
-
-const BUFFER_BYTES: usize = 64 << 10;
 
 /// How a connection ended.
 pub(super) enum Ended {
@@ -45,24 +43,18 @@ impl Ended {
 }
 
 /// Relays until both directions have ended, or one of them with an error.
-pub(super) async fn relay(link: &Link, mut client: TcpStream, mut upstream: TcpStream) -> Ended {
-    for socket in [&client, &upstream] {
+pub(super) async fn relay(link: &Link, mut client: TcpStream, mut upstream: Stream) -> Ended {
+    for socket in [&client, upstream.tcp()] {
         // An old kernel without these options still relays correctly.
         let options = socket.set_nodelay(true).and_then(|()| socket2::SockRef::from(socket).set_keepalive(true));
         if options.is_err() {
             break;
         }
     }
-    let (client_read, client_write) = client.split();
-    let (upstream_read, upstream_write) = upstream.split();
-    let both = tokio::try_join!(
-        pump(link, Direction::Sent, client_read, upstream_write),
-        pump(link, Direction::Received, upstream_read, client_write),
-    );
-    match both {
+    match pump_both(link, &mut client, &mut upstream).await {
         Ok(_) => Ended::Closed,
         Err(error) => {
-            for socket in [&client, &upstream] {
+            for socket in [&client, upstream.tcp()] {
                 // Where even this fails the socket is gone already.
                 if socket.set_zero_linger().is_err() {
                     continue;
@@ -73,20 +65,47 @@ pub(super) async fn relay(link: &Link, mut client: TcpStream, mut upstream: TcpS
     }
 }
 
-async fn pump(link: &Link, direction: Direction, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>) -> io::Result<()> {
-    let mut buffer = vec![0; BUFFER_BYTES];
+async fn pump_both(link: &Link, client: &mut TcpStream, upstream: &mut Stream) -> io::Result<((), ())> {
+    let (client_read, client_write) = client.split();
+    match upstream {
+        Stream::Tcp(upstream) => {
+            let (upstream_read, upstream_write) = upstream.split();
+            tokio::try_join!(
+                pump(link, Direction::Sent, client_read, upstream_write),
+                pump(link, Direction::Received, upstream_read, client_write),
+            )
+        }
+        tls => {
+            let (upstream_read, upstream_write) = tokio::io::split(tls);
+            tokio::try_join!(
+                pump(link, Direction::Sent, client_read, upstream_write),
+                pump(link, Direction::Received, upstream_read, client_write),
+            )
+        }
+    }
+}
+
+async fn pump(
+    link: &Link,
+    direction: Direction,
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+) -> io::Result<()> {
     loop {
-        let read = from.read(&mut buffer).await?;
-        let (at_ns, received) = (link.clock.now_ns(), Instant::now());
-        if read == 0 {
+        let chunk = link.buffers.read(&mut from).await?;
+        let received = Instant::now();
+        let at_ns = link.clock.ns_at(received);
+        if chunk.is_empty() {
             link.queue.push(link.connection, Observed::HalfClose { direction, at_ns });
             return match to.shutdown().await {
                 Err(error) if error.kind() != io::ErrorKind::NotConnected => Err(error),
                 _ => Ok(()),
             };
         }
-        to.write_all(&buffer[..read]).await?;
-        link.delay.add(received.elapsed(), read);
-        link.queue.push_bytes(link.connection, direction, at_ns, &buffer[..read]);
+        to.write_all(&chunk).await?;
+        // TLS may keep what was written; TCP has nothing to flush.
+        to.flush().await?;
+        link.delay.add(received.elapsed(), chunk.len());
+        link.queue.push_bytes(link.connection, direction, at_ns, chunk);
     }
 }

@@ -99,7 +99,7 @@ mod tests {
     /// The packets of one WebSocket connection whose client sends `messages`.
     fn packets(messages: &[&str]) -> Vec<(Vec<Blob>, Packet)> {
         let rows = Rows { tap: "t".to_owned(), redactor: Arc::new(Redactor::with_key(vec![3; 32], [])) };
-        let (mut connection, mut sessions) = (Connection::new(Limits::default()), Sessions::new(Limits::default()));
+        let (mut connection, mut sessions) = (Connection::new(&Limits::default()), Sessions::new(&Limits::default()));
         let mut found = Vec::new();
         let mut out = |item: Item| {
             if let Item::Packet(packet) = item {

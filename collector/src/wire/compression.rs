@@ -82,6 +82,11 @@ impl Inflater {
         problem()
     }
 
+    /// Some of the input is missing: what follows can't be understood, as long as it may refer to what was before.
+    pub(super) fn lose(&mut self) {
+        self.is_broken = true;
+    }
+
     pub(super) fn finish(&mut self, into: &mut Assembly) -> Result<(), String> {
         let result = self.push(&[0, 0, 0xff, 0xff], into);
         if !self.takeover {

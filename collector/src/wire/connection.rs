@@ -85,9 +85,9 @@ pub struct Connection {
 
 impl Connection {
     /// A connection that was just accepted.
-    pub fn new(limits: Limits) -> Connection {
+    pub fn new(limits: &Limits) -> Connection {
         Connection {
-            limits,
+            limits: limits.clone(),
             sent: Half::new(Direction::Sent),
             received: Half::new(Direction::Received),
             exchanges: VecDeque::new(),
@@ -112,9 +112,9 @@ impl Connection {
         self.hold(direction, at_ns, rest, &mut sink);
     }
 
-    /// `lost_bytes` of one direction were not copied. Nothing after them can be told apart, so
-    /// the direction is [`Item::Stopped`]; both are, as long as requests and responses need each
-    /// other.
+    /// `lost_bytes` of one direction were not copied. Where they lie within one WebSocket frame, its message has a
+    /// problem, and the next one is read again. Else nothing after them can be told apart, so the direction is
+    /// [`Item::Stopped`]; both are, as long as requests and responses need each other.
     pub fn gap(
         &mut self,
         direction: Direction,
@@ -123,6 +123,13 @@ impl Connection {
         sessions: &mut Sessions,
         out: &mut impl FnMut(Item),
     ) {
+        let half = self.half(direction);
+        if half.held.is_empty()
+            && let Stream::WebSocket(reader) = &mut half.stream
+            && reader.skip(lost_bytes)
+        {
+            return;
+        }
         let mut sink = Sink { sessions, out };
         self.stop(direction, at_ns, &format!("{lost_bytes} bytes were lost"), &mut sink);
     }

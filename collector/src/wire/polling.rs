@@ -21,7 +21,7 @@ pub(super) struct Body {
 
 impl Body {
     /// None where the body behind this head carries no packets.
-    pub(super) fn new(head: &Head, exchange: &Exchange, at_ns: i64, limit: usize) -> Option<Body> {
+    pub(super) fn new(head: &Head, exchange: &Exchange, at_ns: i64, limits: &Limits) -> Option<Body> {
         let (direction, carries) = match &head.start {
             Start::Request { .. } => (Direction::Sent, exchange.method == "POST"),
             Start::Response { status, .. } => (Direction::Received, exchange.method == "GET" && *status == 200),
@@ -31,7 +31,7 @@ impl Body {
             direction,
             peer,
             encoding: head.header("content-encoding").map(str::to_owned),
-            bytes: Assembly::new(limit),
+            bytes: Assembly::new(limits),
             wire_bytes: 0,
             first_ns: None,
             last_ns: at_ns,
@@ -48,7 +48,7 @@ impl Body {
     /// The body is complete: its packets.
     pub(super) fn finish(mut self, limits: &Limits, sink: &mut Sink<'_>) {
         let envelope = self.envelope();
-        let bytes = std::mem::replace(&mut self.bytes, Assembly::new(0));
+        let bytes = std::mem::replace(&mut self.bytes, Assembly::beginning(limits));
         let body = match self.decode(bytes, limits) {
             Ok(body) => body,
             Err((raw, problem)) => return sink.packet(envelope.with_problem(problem, &raw)),

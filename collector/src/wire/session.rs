@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::budget::{OVER, Share};
 use super::engineio::{Data, EnginePacket, Read, Revision};
 use super::{Direction, EngineType, Item, Limits, Packet, first_bytes, payload, socketio};
 
@@ -18,7 +19,6 @@ const ENTRY_BYTES: usize = 256;
 pub struct Sessions {
     limits: Limits,
     waiting: BTreeMap<(String, Direction), Waiting>,
-    held_bytes: usize,
 }
 
 /// A packet whose attachments are still to come.
@@ -28,14 +28,16 @@ struct Waiting {
     arrived: u64,
     references: Vec<Value>,
     held_bytes: usize,
+    share: Share,
     raw: Vec<u8>,
-    is_over: bool,
+    /// Why nothing more of it is kept.
+    over: Option<String>,
 }
 
 impl Sessions {
     /// No session yet.
-    pub fn new(limits: Limits) -> Sessions {
-        Sessions { limits, ..Sessions::default() }
+    pub fn new(limits: &Limits) -> Sessions {
+        Sessions { limits: limits.clone(), ..Sessions::default() }
     }
 
     /// Packets whose attachments haven't come yet.
@@ -85,7 +87,6 @@ impl Sessions {
     /// A session's end, or that of the part which carried it: nothing follows any more.
     pub(super) fn abandon(&mut self, sid: &str, direction: Direction, why: &str, out: &mut dyn FnMut(Item)) {
         if let Some(waiting) = self.waiting.remove(&(sid.to_owned(), direction)) {
-            self.held_bytes -= waiting.held_bytes;
             out(waiting.into_packet(Some(why)).into_item());
         }
     }
@@ -146,13 +147,12 @@ impl Sessions {
             arrived: 0,
             references: Vec::new(),
             held_bytes: 0,
+            share: Share::new(&self.limits.budget),
             raw: first_bytes(raw).to_vec(),
-            is_over: false,
+            over: None,
             packet,
         };
-        let room = self.limits.waiting_bytes - self.held_bytes;
-        waiting.hold(raw.len() + ENTRY_BYTES, room, self.limits.message_bytes);
-        self.held_bytes += waiting.held_bytes;
+        waiting.hold(raw.len() + ENTRY_BYTES, self.limits.message_bytes);
         self.waiting.insert((sid, waiting.packet.direction), waiting);
     }
 
@@ -163,42 +163,46 @@ impl Sessions {
             out(packet.with_problem(problem, bytes).into_item());
             return;
         };
-        let before = waiting.held_bytes;
-        let room = self.limits.waiting_bytes - self.held_bytes;
-        waiting.attach(&packet, bytes, room, self.limits.message_bytes);
-        self.held_bytes = self.held_bytes - before + waiting.held_bytes;
+        waiting.attach(&packet, bytes, self.limits.message_bytes);
         if waiting.arrived == waiting.expected
             && let Some(waiting) = key.and_then(|key| self.waiting.remove(&key))
         {
-            self.held_bytes -= waiting.held_bytes;
             out(waiting.into_packet(None).into_item());
         }
     }
 }
 
 impl Waiting {
-    /// Counts `bytes` against both budgets; past them nothing more is kept.
-    fn hold(&mut self, bytes: usize, room: usize, message_bytes: usize) {
-        if bytes > room || self.held_bytes + bytes > message_bytes.saturating_add(ENTRY_BYTES) {
-            self.is_over = true;
+    /// Counts `bytes` against the limit and the budget; past them nothing more is kept.
+    fn hold(&mut self, bytes: usize, message_bytes: usize) {
+        let held_bytes = self.held_bytes + bytes;
+        self.over = if held_bytes > message_bytes.saturating_add(ENTRY_BYTES) {
+            Some(format!("{OVER}the packet and its attachments are too large"))
+        } else if !self.share.grow(held_bytes) {
+            Some(self.share.problem())
+        } else {
+            None
+        };
+        if self.over.is_some() {
+            self.share.give_back();
             self.packet.args = None;
             self.packet.blobs = Vec::new();
             self.references = Vec::new();
             self.held_bytes = 0;
         } else {
-            self.held_bytes += bytes;
+            self.held_bytes = held_bytes;
         }
     }
 
-    fn attach(&mut self, packet: &Packet, bytes: &[u8], room: usize, message_bytes: usize) {
+    fn attach(&mut self, packet: &Packet, bytes: &[u8], message_bytes: usize) {
         self.arrived += 1;
         self.packet.last_ns = packet.last_ns;
         self.packet.wire_bytes = self.packet.wire_bytes.saturating_add(packet.wire_bytes);
         self.packet.compressed |= packet.compressed;
-        if !self.is_over {
-            self.hold(bytes.len() + ENTRY_BYTES, room, message_bytes);
+        if self.over.is_none() {
+            self.hold(bytes.len() + ENTRY_BYTES, message_bytes);
         }
-        if !self.is_over {
+        if self.over.is_none() {
             let (reference, blob) = payload::lift(bytes.to_vec(), "binary");
             self.references.push(reference);
             self.packet.blobs.push(blob);
@@ -206,8 +210,7 @@ impl Waiting {
     }
 
     fn into_packet(mut self, why: Option<&str>) -> Packet {
-        if self.is_over {
-            let problem = "budget: the packet and its attachments are too large";
+        if let Some(problem) = self.over {
             return self.packet.with_problem(problem, &self.raw);
         }
         let attached = match &mut self.packet.args {

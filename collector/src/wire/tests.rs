@@ -10,7 +10,7 @@ mod sessions;
 
 use serde_json::Value;
 
-use super::{Connection, Direction, Item, Limits, Packet, Sessions};
+use super::{Budget, Connection, Direction, Item, Limits, Packet, Sessions};
 
 /// Bytes of one direction.
 type Burst = (Direction, Vec<u8>);
@@ -26,8 +26,8 @@ fn received(bytes: impl AsRef<[u8]>) -> Burst {
 /// Decodes one connection, each burst in chunks of `step` bytes, one nanosecond apart.
 fn decode(bursts: &[Burst], step: usize, limits: Limits) -> Vec<Item> {
     let mut items = Vec::new();
-    let mut sessions = Sessions::new(limits);
-    let mut connection = Connection::new(limits);
+    let mut sessions = Sessions::new(&limits);
+    let mut connection = Connection::new(&limits);
     let mut at_ns = 0;
     let out = &mut |item| items.push(item);
     for (direction, bytes) in bursts {
@@ -54,7 +54,7 @@ fn check(bursts: &[Burst], expected: &[&str]) {
 
 /// Limits that a test can exceed.
 fn small() -> Limits {
-    Limits { message_bytes: 100_000, values: 1000, waiting_bytes: 200_000 }
+    Limits { message_bytes: 100_000, values: 1000, budget: Budget::new(200_000) }
 }
 
 fn line(item: &Item) -> String {

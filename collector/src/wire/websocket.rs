@@ -3,9 +3,9 @@
 //! Violations after which both peers must fail the connection end the decoding, too; a message
 //! that is wrong only in itself comes out with its problem.
 
-use super::Direction;
 use super::assembly::Assembly;
 use super::compression::{Deflate, Inflater};
+use super::{Direction, Limits};
 
 const CONTROL_BYTES: u64 = 125;
 
@@ -91,7 +91,7 @@ impl Partial {
 /// Cuts one direction of an upgraded connection into messages.
 pub(super) struct Reader {
     direction: Direction,
-    limit: usize,
+    limits: Limits,
     header: Vec<u8>,
     header_ns: i64,
     frame: Option<Frame>,
@@ -102,11 +102,11 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// `limit` is in bytes of one message; `deflate` what was agreed for this direction.
-    pub(super) fn new(direction: Direction, limit: usize, deflate: Option<Deflate>) -> Reader {
+    /// `deflate` is what was agreed for this direction.
+    pub(super) fn new(direction: Direction, limits: &Limits, deflate: Option<Deflate>) -> Reader {
         Reader {
             direction,
-            limit,
+            limits: limits.clone(),
             header: Vec::new(),
             header_ns: 0,
             frame: None,
@@ -197,8 +197,8 @@ impl Reader {
             (opcode, None) => {
                 self.message = Some(Partial {
                     is_text: opcode == 1,
-                    payload: Assembly::new(self.limit),
-                    deflated: Assembly::new(0),
+                    payload: Assembly::new(&self.limits),
+                    deflated: Assembly::beginning(&self.limits),
                     is_inflated: reserved && self.inflater.is_some(),
                     first_ns: self.header_ns,
                     wire_bytes: 0,
@@ -211,6 +211,9 @@ impl Reader {
         let Some(message) = &mut self.message else {
             return Ok(());
         };
+        if !message.compressed {
+            message.payload.expect(frame.length);
+        }
         let bytes = self.header.len() as u64 + frame.length;
         message.wire_bytes = message.wire_bytes.saturating_add_unsigned(bytes);
         if frame.mask.is_some() != (self.direction == Direction::Sent) {
@@ -225,26 +228,45 @@ impl Reader {
 
     /// Takes the next bytes of a frame's payload.
     fn take(&mut self, frame: &Frame, bytes: &[u8]) {
-        let mut plain = bytes;
-        if let Some(mask) = frame.mask {
-            self.scratch.clear();
-            self.scratch.extend_from_slice(bytes);
-            unmask(&mut self.scratch, mask, frame.done);
-            plain = &self.scratch;
+        let unmasked = |bytes: &mut [u8]| {
+            if let Some(mask) = frame.mask {
+                unmask(bytes, mask, frame.done);
+            }
+        };
+        let Some(message) = self.message.as_mut().filter(|_| !frame.is_control()) else {
+            let begin = self.control.len();
+            self.control.extend_from_slice(bytes);
+            return unmasked(&mut self.control[begin..]);
+        };
+        if !message.compressed {
+            return message.payload.push_with(bytes, unmasked);
         }
-        if frame.is_control() {
-            self.control.extend_from_slice(plain);
-        } else if let Some(message) = &mut self.message {
-            match &mut self.inflater {
-                Some(inflater) if message.compressed => {
-                    message.deflated.push(plain);
-                    let inflated = inflater.push(plain, &mut message.payload);
-                    message.inflate(inflated);
-                }
-                _ if message.compressed => message.deflated.push(plain),
-                _ => message.payload.push(plain),
+        self.scratch.clear();
+        self.scratch.extend_from_slice(bytes);
+        unmasked(&mut self.scratch);
+        message.deflated.push(&self.scratch);
+        if let Some(inflater) = &mut self.inflater {
+            let inflated = inflater.push(&self.scratch, &mut message.payload);
+            message.inflate(inflated);
+        }
+    }
+
+    /// Takes note that the next `bytes` of the stream are missing; false where it can't be told what follows them.
+    pub(super) fn skip(&mut self, bytes: u64) -> bool {
+        let Some(frame) = &mut self.frame else {
+            return false;
+        };
+        if frame.is_control() || frame.length - frame.done <= bytes {
+            return false;
+        }
+        frame.done += bytes;
+        if let Some(message) = &mut self.message {
+            message.payload.give_up(format!("{bytes} bytes of it were lost"));
+            if let Some(inflater) = self.inflater.as_mut().filter(|_| message.compressed) {
+                inflater.lose();
             }
         }
+        true
     }
 
     /// A frame is complete.

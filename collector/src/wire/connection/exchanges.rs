@@ -47,7 +47,7 @@ impl Connection {
             return Err(format!("more than {EXCHANGES} requests without a response"));
         }
         let framing = head.request_framing()?;
-        self.sent.body = Body::new(head, &exchange, at_ns, self.limits.message_bytes);
+        self.sent.body = Body::new(head, &exchange, at_ns, &self.limits);
         self.exchanges.push_back(exchange);
         Ok(framing)
     }
@@ -66,8 +66,7 @@ impl Connection {
         } else if method == "CONNECT" && (200..300).contains(&status) {
             self.switch(|_| Stream::Opaque);
         } else if let Some(exchange) = exchange.filter(|_| !is_interim) {
-            let limit = self.limits.message_bytes;
-            self.received.body = Body::new(head, &exchange, at_ns, limit);
+            self.received.body = Body::new(head, &exchange, at_ns, &self.limits);
         }
         Ok(framing)
     }
@@ -77,10 +76,10 @@ impl Connection {
             return self.switch(|_| Stream::Opaque);
         }
         self.channel = Some(Channel::new(exchange.and_then(|exchange| exchange.peer)));
-        let limit = self.limits.message_bytes;
+        let limits = self.limits.clone();
         self.switch(|direction| {
             let deflate = exchange::deflate(head, direction);
-            Stream::WebSocket(Box::new(websocket::Reader::new(direction, limit, deflate)))
+            Stream::WebSocket(Box::new(websocket::Reader::new(direction, &limits, deflate)))
         });
     }
 

@@ -228,7 +228,7 @@ fn a_gap_is_said_once() {
     let limits = small();
     let mut lines = Vec::new();
     let out = &mut |item: Item| lines.push(line(&item));
-    let (mut sessions, mut connection) = (Sessions::new(limits), Connection::new(limits));
+    let (mut sessions, mut connection) = (Sessions::new(&limits), Connection::new(&limits));
     for (direction, bytes) in upgrade(V4, "") {
         connection.feed(direction, 1, &bytes, &mut sessions, out);
     }
@@ -245,7 +245,7 @@ fn a_gap_in_http_stops_both_directions() {
     let limits = small();
     let mut lines = Vec::new();
     let out = &mut |item: Item| lines.push(line(&item));
-    let (mut sessions, mut connection) = (Sessions::new(limits), Connection::new(limits));
+    let (mut sessions, mut connection) = (Sessions::new(&limits), Connection::new(&limits));
     connection.feed(Direction::Sent, 1, b"GET / HTTP/1.1\r\n\r\n", &mut sessions, out);
     connection.gap(Direction::Received, 2, 5, &mut sessions, out);
     connection.feed(Direction::Sent, 3, b"GET / HTTP/1.1\r\n\r\n", &mut sessions, out);
@@ -253,4 +253,56 @@ fn a_gap_in_http_stops_both_directions() {
         lines,
         ["sent request GET /", "sent stopped: 5 bytes were lost", "received stopped: 5 bytes were lost",]
     );
+}
+
+#[test]
+fn a_message_with_a_hole_is_lost_and_the_next_one_read() {
+    let limits = Limits::default();
+    let (mut sessions, mut connection) = (Sessions::new(&limits), Connection::new(&limits));
+    let (mut lines, mut stopped) = (Vec::new(), 0);
+    let out = &mut |item: Item| match &item {
+        Item::Packet(packet) => lines.push(packet_line(packet)),
+        Item::Stopped { .. } => stopped += 1,
+        Item::Notice(_) => {}
+    };
+    for (direction, bytes) in upgrade("EIO=4&transport=websocket&sid=S", "") {
+        connection.feed(direction, 0, &bytes, &mut sessions, out);
+    }
+    let (direction, whole) = client(&format!("42[\"a\",\"{}\"]", "x".repeat(1000)));
+    connection.feed(direction, 0, &whole[..300], &mut sessions, out);
+    connection.gap(direction, 0, 500, &mut sessions, out);
+    connection.feed(direction, 0, &whole[800..], &mut sessions, out);
+    connection.feed(direction, 0, &client("42[\"b\"]").1, &mut sessions, out);
+    // Where the hole reaches beyond the message, nothing says what comes after it.
+    connection.feed(direction, 0, &whole[..300], &mut sessions, out);
+    connection.gap(direction, 0, 900, &mut sessions, out);
+    assert!(lines[0].contains("problem: 500 bytes of it were lost"), "{lines:?}");
+    assert!(lines[1].contains("event / \"b\"") && !lines[1].contains("problem"), "{lines:?}");
+    assert_eq!((lines.len(), stopped), (2, 1));
+}
+
+#[test]
+fn large_messages_share_one_budget_and_small_ones_always_have_room() {
+    let limits = Limits { budget: Budget::new(1 << 20), ..Limits::default() };
+    let mut sessions = Sessions::new(&limits);
+    let mut connections: Vec<Connection> = (0..4).map(|_| Connection::new(&limits)).collect();
+    let mut lines = Vec::new();
+    let out = &mut |item: Item| {
+        if let Item::Packet(packet) = &item {
+            lines.push((packet.is_over_budget(), packet_line(packet)));
+        }
+    };
+    let large = client(&format!("42[\"large\",\"{}\"]", "x".repeat(500_000))).1;
+    let small = client("42[\"small\"]").1;
+    for (direction, bytes) in upgrade("EIO=4&transport=websocket&sid=S", "") {
+        connections.iter_mut().for_each(|connection| connection.feed(direction, 0, &bytes, &mut sessions, out));
+    }
+    let (begin, rest) = large.split_at(400_000);
+    connections.iter_mut().take(3).for_each(|each| each.feed(Direction::Sent, 0, begin, &mut sessions, out));
+    connections[3].feed(Direction::Sent, 0, &small, &mut sessions, out);
+    connections.iter_mut().take(3).for_each(|each| each.feed(Direction::Sent, 0, rest, &mut sessions, out));
+    assert_eq!(lines.iter().filter(|(over, _)| *over).count(), 1, "{lines:?}");
+    assert!(lines[0].1.contains("small"));
+    assert_eq!(lines.len(), 4);
+    assert_eq!(limits.budget.taken(), 0);
 }

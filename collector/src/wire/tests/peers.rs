@@ -19,13 +19,13 @@ macro_rules! data {
 
 fn replay(stream: &str, step: usize) -> Vec<Item> {
     let limits = Limits::default();
-    let (mut sessions, mut connections) = (Sessions::new(limits), BTreeMap::new());
+    let (mut sessions, mut connections) = (Sessions::new(&limits), BTreeMap::new());
     let mut items = Vec::new();
     let out = &mut |item| items.push(item);
     for line in stream.lines() {
         let mut words = line.split(' ');
         let mut word = || words.next().unwrap_or_default();
-        let connection = connections.entry(word()).or_insert_with(|| Connection::new(limits));
+        let connection = connections.entry(word()).or_insert_with(|| Connection::new(&limits));
         let direction = match word() {
             "sent" => Direction::Sent,
             _ => Direction::Received,

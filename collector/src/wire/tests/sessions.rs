@@ -116,8 +116,8 @@ fn attachments_have_a_budget_and_are_counted_on() {
 /// Feeds bursts of numbered connections that share their sessions.
 fn decode_many(bursts: &[(usize, Burst)]) -> Vec<String> {
     let limits = small();
-    let mut sessions = Sessions::new(limits);
-    let mut connections: Vec<Connection> = (0..4).map(|_| Connection::new(limits)).collect();
+    let mut sessions = Sessions::new(&limits);
+    let mut connections: Vec<Connection> = (0..4).map(|_| Connection::new(&limits)).collect();
     let mut lines = Vec::new();
     let out = &mut |item: Item| {
         if let Item::Packet(packet) = &item {
@@ -160,9 +160,9 @@ fn attachments_cross_connections_and_transports() {
 fn a_probe_that_ends_does_no_harm() {
     let [request, response] = upgrade("EIO=4&transport=websocket&sid=S", "");
     let limits = small();
-    let mut sessions = Sessions::new(limits);
-    let mut polling = Connection::new(limits);
-    let mut probe = Connection::new(limits);
+    let mut sessions = Sessions::new(&limits);
+    let mut polling = Connection::new(&limits);
+    let mut probe = Connection::new(&limits);
     let mut items = Vec::new();
     let out = &mut |item| items.push(item);
     polling.feed(Direction::Sent, 1, &post(HEADER).1, &mut sessions, out);
