@@ -49,14 +49,21 @@ pub(super) fn hold(table: &mut DeTable<'_>, before: &DeTable<'_>, folder: &Path)
     for inject in entries_mut(table, "inject").filter_map(table_of) {
         commands(inject, |program| is_path(program).then(|| plain(&folder.join(program))));
     }
+    for ca in entries_mut(table, "tap").filter_map(table_of).filter_map(|tap| tap.get_mut("ca")) {
+        change(ca, absolute);
+    }
 }
 
 /// Turns them into paths from `folder`.
 pub(super) fn free(table: &mut DeTable<'_>, folder: &Path) {
+    let relative = |path: &str| Some(from(folder, path));
     for name in FILES {
         if let Some(path) = table.get_mut(name) {
-            change(path, |path| Some(from(folder, path)));
+            change(path, relative);
         }
+    }
+    for ca in entries_mut(table, "tap").filter_map(table_of).filter_map(|tap| tap.get_mut("ca")) {
+        change(ca, relative);
     }
     for process in entries_mut(table, "process").filter_map(table_of) {
         let dir = process.get("dir").and_then(|dir| dir.get_ref().as_str()).map(PathBuf::from);
