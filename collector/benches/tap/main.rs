@@ -54,6 +54,9 @@ struct Options {
     /// The length of a round
     #[arg(long, default_value_t = 3.0, value_name = "S")]
     seconds: f64,
+    /// The share of direct's highest rate at which latency is measured
+    #[arg(long, default_value_t = 0.5)]
+    share: f64,
     /// Where the order of candidates comes from
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -150,6 +153,7 @@ impl Options {
             rounds: if self.quick { 1 } else { self.rounds.max(1) },
             length: Duration::from_secs_f64(if self.quick { 1.0 } else { self.seconds.clamp(0.1, 600.0) }),
             seed: self.seed,
+            share: self.share,
             candidates: if self.candidates.is_empty() { all() } else { self.candidates.clone() },
             half: self.has(Part::Half),
             saturated: self.has(Part::Saturated),

@@ -21,6 +21,8 @@ pub struct Plan {
     pub seed: u64,
     /// Who takes part.
     pub candidates: Vec<Candidate>,
+    /// The share of direct's highest rate that "half" stands for.
+    pub share: f64,
     /// Whether to measure at half of direct's rate.
     pub half: bool,
     /// Whether to measure at full speed.
@@ -40,6 +42,8 @@ pub struct Found {
     pub connections: usize,
     /// Direct's rate at full speed, in messages per second.
     pub direct_max: f64,
+    /// The rate that was asked for at half of that.
+    pub asked: f64,
     /// At half of that.
     pub half: Rounds,
     /// At full speed.
@@ -73,11 +77,11 @@ impl Plan {
             }
             Ok::<_, AnyError>(rounds)
         };
-        let half = if self.half { rounds(Pace::Open(direct_max / 2.0), 0)? } else { Rounds::new() };
+        let half = if self.half { rounds(Pace::Open(direct_max * self.share), 0)? } else { Rounds::new() };
         let saturated = if self.saturated { rounds(Pace::Closed, self.rounds)? } else { Rounds::new() };
         let gap_free =
             if self.search { Some(self.search(direct_max, |pace| one(Candidate::Tap, pace, length))?) } else { None };
-        Ok(Found { bytes, connections, direct_max, half, saturated, gap_free })
+        Ok(Found { bytes, connections, direct_max, asked: direct_max * self.share, half, saturated, gap_free })
     }
 
     /// The highest rate at which everything was recorded, to an eighth: at full speed, or by halving what lies between.

@@ -61,12 +61,20 @@ fn half(text: &mut String, found: &[Found]) {
                     of_tap(*candidate, format!("{:.1}", median(outcomes, |outcome| outcome.recording_ms_per_mb))),
                     of_relay(*candidate, median(outcomes, |outcome| outcome.peak_rss as f64 / 1e6)),
                     of_tap(*candidate, completeness(outcomes)),
-                    of_tap(*candidate, half_verdict(found)),
+                    verdict(*candidate, found, outcomes),
                 ),
             );
         }
     }
     line(text, "");
+}
+
+/// Where a candidate can't keep the rate, its latency grows with the length of the round: that is said first.
+fn verdict(candidate: Candidate, found: &Found, outcomes: &[Outcome]) -> String {
+    let kept = candidate == Candidate::Mitmproxy || median(outcomes, |outcome| outcome.rate) > 0.97 * found.asked;
+    let mut said = if kept { Vec::new() } else { vec![format!("can't keep {}/s", number(found.asked))] };
+    said.extend((candidate == Candidate::Tap).then(|| half_verdict(found)));
+    said.join("; ")
 }
 
 fn half_verdict(found: &Found) -> String {
