@@ -2,6 +2,8 @@
 # make demo-docker   the same in two Docker Compose projects on a real engine
 # make test   runs every test
 # make soak   records every fault for real, half an hour, and compares with what is expected; soak-docker those in containers
+# make bench  measures the tap against HAProxy, nginx and mitmproxy, half an hour; BENCH="--quick" shows that it works
+# make flamegraph  draws where the tap's time goes, into target/flamegraph.svg
 # make setup  installs what they need (asks for nothing, says what it does)
 # make setup-docker  installs and starts what demo-docker needs: an engine, Compose, base images; stop-docker ends that engine
 
@@ -11,7 +13,7 @@ VENV := $(CACHE)/venv
 BUILD := --workspace --quiet
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo demo-docker test soak soak-docker setup setup-docker stop-docker build lint
+.PHONY: demo demo-docker test soak soak-docker bench flamegraph setup setup-docker stop-docker build lint
 .DEFAULT_GOAL := demo
 
 setup:
@@ -52,6 +54,23 @@ soak soak-docker: build
 	@rm -rf runs/soak
 	@fixtures/recordings/record $(FAULTS) --into runs/soak
 	@$(VENV)/bin/python -B fixtures/recordings/judge.py --from runs/soak $(FAULTS) $(if $(filter good,$(FAULTS)),drift)
+
+# Nothing else should be at work on the machine here, either.
+bench: BENCH ?= --write
+bench:
+	@fixtures/bench/install.sh
+	@cargo bench --quiet -p collector --bench tap -- $(BENCH)
+
+# The load is that of the benchmark; FLAME="--only 1000,50 --full" takes another cell, at full speed.
+flamegraph: FLAME ?= --only 700000,50
+flamegraph:
+	@fixtures/bench/install.sh flamegraph
+	@mkdir -p $(TARGET)
+	@cargo bench --quiet -p collector --bench tap -- --profile "$(abspath $(TARGET))/tap.perf" $(FLAME)
+	@perf script -i $(TARGET)/tap.perf >$(TARGET)/tap.stacks
+	@$(CACHE)/inferno/bin/inferno-collapse-perf $(TARGET)/tap.stacks | $(CACHE)/inferno/bin/inferno-flamegraph >$(TARGET)/flamegraph.svg
+	@rm -f $(TARGET)/tap.perf $(TARGET)/tap.stacks
+	@echo $(TARGET)/flamegraph.svg
 
 lint:
 	cargo fmt --all --check
