@@ -209,6 +209,9 @@ async fn serve(link: Link, client: std::io::Result<std::net::TcpStream>, peer: S
     let upstream = match connected {
         Ok(upstream) => upstream,
         Err(error) => {
+            if let Some(problem) = link.upstream.untrusted(&error) {
+                eprintln!("collector: tap {}: nothing passes: {problem}", link.tap);
+            }
             // The client sees what it would have seen without the tap: a connection that is reset, not one that hangs.
             let reset = client.set_zero_linger().err().map(|error| error.to_string());
             link.note("refused", peer, serde_json::json!({"error": error.to_string(), "linger": reset}));

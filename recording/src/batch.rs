@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, LargeBinaryArray, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, LargeBinaryArray, LargeBinaryBuilder, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
@@ -42,9 +42,23 @@ value!(String, DataType::Utf8, false, StringArray, |text: &'a String| Some(text.
     .to_owned());
 value!(Option<String>, DataType::Utf8, true, StringArray, |text: &'a Option<String>| text.as_deref(), |text| text
     .map(str::to_owned));
-value!(Vec<u8>, DataType::LargeBinary, false, LargeBinaryArray, |bytes: &'a Vec<u8>| Some(bytes.as_slice()), |bytes| {
-    bytes.unwrap_or_default().to_vec()
-});
+impl Value for Vec<u8> {
+    fn field(name: &str) -> Field {
+        Field::new(name, DataType::LargeBinary, false)
+    }
+    fn array<'a>(values: impl Iterator<Item = &'a Self>) -> ArrayRef {
+        // Payloads are most of a recording: they are copied once, into room that is made once.
+        let values: Vec<&Self> = values.collect();
+        let bytes = values.iter().map(|bytes| bytes.len()).sum();
+        let mut array = LargeBinaryBuilder::with_capacity(values.len(), bytes);
+        values.into_iter().for_each(|bytes| array.append_value(bytes));
+        Arc::new(array.finish())
+    }
+    fn values(column: &ArrayRef) -> Option<Vec<Self>> {
+        let array = column.as_any().downcast_ref::<LargeBinaryArray>()?;
+        Some(array.iter().map(|bytes| bytes.unwrap_or_default().to_vec()).collect())
+    }
+}
 value!(
     Option<Vec<u8>>,
     DataType::LargeBinary,

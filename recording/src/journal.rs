@@ -24,6 +24,8 @@ use crate::{Error, Row, Table};
 
 const MAGIC: [u8; 4] = *b"TDJ1";
 const HEADER_BYTES: usize = 24;
+/// An encoding buffer of more than this is not kept for the next write.
+const KEPT_BYTES: usize = 32 << 20;
 /// Rows of one table that hold more than this are written at once, so that no entry grows without bound.
 const LARGE_BYTES: usize = 8 << 20;
 
@@ -32,6 +34,8 @@ pub struct Journal {
     path: PathBuf,
     file: File,
     waiting: Vec<AnyRows>,
+    /// What is written next, kept so that the operating system need not find its memory anew each time.
+    entries: Vec<u8>,
     large_bytes: usize,
     next_seq: [i64; Table::ALL.len()],
     written_bytes: u64,
@@ -53,6 +57,7 @@ impl Journal {
             path: path.to_owned(),
             file,
             waiting: Table::ALL.into_iter().map(AnyRows::new).collect(),
+            entries: Vec::new(),
             large_bytes: 0,
             next_seq: [0; Table::ALL.len()],
             written_bytes: 0,
@@ -82,19 +87,20 @@ impl Journal {
     /// # Errors
     /// [`Error::File`] where the disk is full or gone; [`Error::Encode`] never in practice.
     pub fn write(&mut self) -> Result<(), Error> {
-        let mut entries = Vec::new();
+        self.entries.clear();
+        self.entries.shrink_to(KEPT_BYTES);
         for (table, rows) in Table::ALL.into_iter().zip(&mut self.waiting) {
             if rows.len() == 0 {
                 continue;
             }
             let first_seq = self.next_seq[usize::from(table.number())] - rows.len() as i64;
-            append_entry(&mut entries, table, first_seq, rows)
+            append_entry(&mut self.entries, table, first_seq, rows)
                 .map_err(|source| Error::Encode { table: table.name(), source: source.into() })?;
         }
         self.large_bytes = 0;
-        if !entries.is_empty() {
-            self.file.write_all(&entries).map_err(Error::file("append to", &self.path))?;
-            self.written_bytes += entries.len() as u64;
+        if !self.entries.is_empty() {
+            self.file.write_all(&self.entries).map_err(Error::file("append to", &self.path))?;
+            self.written_bytes += self.entries.len() as u64;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -52,13 +53,15 @@ pub enum TlsError {
 /// How to reach a tap's server.
 pub(super) struct Upstream {
     pub(super) address: String,
+    /// Whether it has been said that its certificate is not trusted.
+    told: AtomicBool,
     tls: Option<(TlsConnector, ServerName<'static>)>,
 }
 
 impl Upstream {
     pub(super) fn new(upstream: &scenario::Upstream) -> Result<Upstream, TlsError> {
         let tls = upstream.tls.as_ref().map(connector).transpose()?;
-        Ok(Upstream { address: upstream.address.clone(), tls })
+        Ok(Upstream { address: upstream.address.clone(), told: AtomicBool::new(false), tls })
     }
 
     pub(super) async fn connect(&self) -> io::Result<Stream> {
@@ -69,6 +72,13 @@ impl Upstream {
             None => Stream::Tcp(tcp),
             Some((connector, name)) => Stream::Tls(Box::new(connector.connect(name.clone(), tcp).await?)),
         })
+    }
+
+    /// The problem of a server that answers and can't be trusted, the first time only.
+    pub(super) fn untrusted(&self, error: &io::Error) -> Option<String> {
+        let cause = error.get_ref()?.downcast_ref::<rustls::Error>()?;
+        let is_news = matches!(cause, rustls::Error::InvalidCertificate(_)) && !self.told.swap(true, Ordering::Relaxed);
+        is_news.then(|| format!("{}: {cause}; name the PEM file of its authority by `ca` (--ca)", self.address))
     }
 }
 
