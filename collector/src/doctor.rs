@@ -112,6 +112,10 @@ async fn checks(scenario: &Scenario, runs: &Path, host_gateway: Option<IpAddr>, 
         if let Some(host_gateway) = host_gateway {
             checks.push(port(format!("tap {}", tap.name), tap.listen.address(host_gateway)));
         }
+        if let Some(tls) = &tap.upstream.tls {
+            let trusted = crate::tap::authorities(tls).map(|count| format!("{count} authorities are trusted"));
+            checks.push(Check::new(format!("tap {}: TLS", tap.name), trusted.map_err(|error| chain(&error))));
+        }
     }
     if scenario.kind == Kind::Process {
         let ready = scenario.processes.iter().filter_map(|process| {

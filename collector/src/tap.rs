@@ -33,8 +33,8 @@ use crate::wire::Limits;
 use buffers::Buffers;
 use queue::{Observed, Queue};
 use threads::Threads;
-pub use upstream::TlsError;
 use upstream::Upstream;
+pub use upstream::{TlsError, authorities};
 
 /// The tables that a tap writes.
 pub const TABLES: [Table; 4] = [Table::Packets, Table::Connections, Table::Blobs, Table::Stats];

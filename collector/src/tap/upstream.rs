@@ -82,7 +82,15 @@ impl Upstream {
     }
 }
 
-fn connector(tls: &Tls) -> Result<(TlsConnector, ServerName<'static>), TlsError> {
+/// How many authorities are trusted for a server.
+///
+/// # Errors
+/// [`TlsError`] where there are none.
+pub fn authorities(tls: &Tls) -> Result<usize, TlsError> {
+    trusted(tls).map(|roots| roots.len())
+}
+
+fn trusted(tls: &Tls) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     match &tls.ca {
         Some(path) => {
@@ -102,6 +110,11 @@ fn connector(tls: &Tls) -> Result<(TlsConnector, ServerName<'static>), TlsError>
             }
         }
     }
+    Ok(roots)
+}
+
+fn connector(tls: &Tls) -> Result<(TlsConnector, ServerName<'static>), TlsError> {
+    let roots = trusted(tls)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let refused = |source| TlsError::Refused { host: tls.host.clone(), source };
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();

@@ -3,6 +3,7 @@
 
 mod containers;
 mod faults;
+mod memory;
 mod refusals;
 mod runs;
 mod wrapped;
