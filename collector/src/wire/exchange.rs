@@ -45,6 +45,7 @@ pub(super) struct Exchange {
     pub target: String,
     /// None: not Engine.IO.
     pub peer: Option<Peer>,
+    /// By an upgrade or CONNECT: what follows the request may not be HTTP.
     pub wants_upgrade: bool,
 }
 
@@ -54,7 +55,8 @@ impl Exchange {
             method: method.to_owned(),
             target: target.to_owned(),
             peer: Peer::from_target(target),
-            wants_upgrade: head.header("upgrade").is_some() && head.lists("connection", "upgrade"),
+            wants_upgrade: method == "CONNECT"
+                || head.header("upgrade").is_some() && head.lists("connection", "upgrade"),
         }
     }
 }

@@ -10,6 +10,8 @@ const HEAD_BYTES: usize = 64 << 10;
 /// Header lines of a head.
 const HEADERS: usize = 128;
 
+const BLANKS: [char; 2] = [' ', '\t'];
+
 /// The first line of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Start {
@@ -38,21 +40,24 @@ impl Head {
         tokens.any(|have| have.trim().eq_ignore_ascii_case(token))
     }
 
-    /// How the body ends as far as the head says; None: it doesn't say.
+    /// How the body ends as far as the head says; None: it doesn't say. Where two readers could take it for two
+    /// different things, nobody knows which one the peers are: that is not followed.
     fn length(&self) -> Result<Option<Framing>, String> {
+        let lengths = self.header("content-length");
         if let Some(codings) = self.header("transfer-encoding") {
-            return match self.lists("transfer-encoding", "chunked") {
+            return match codings.eq_ignore_ascii_case("chunked") {
+                _ if lengths.is_some() => Err("both a transfer encoding and a content length".to_owned()),
+                _ if self.version != "1.1" => Err(format!("a transfer encoding in HTTP/{}", self.version)),
                 true => Ok(Some(Framing::Chunked)),
                 false => Err(format!("transfer encoding `{codings}` can't be followed")),
             };
         }
-        let Some(lengths) = self.header("content-length") else {
+        let Some(lengths) = lengths else {
             return Ok(None);
         };
-        let mut lengths = lengths.split(',').map(|text| text.trim().parse::<u64>());
-        match (lengths.next(), lengths.next()) {
-            (Some(Ok(length)), None) => Ok(Some(Framing::Length(length))),
-            (Some(Ok(length)), Some(again)) if again == Ok(length) => Ok(Some(Framing::Length(length))),
+        let mut lengths = lengths.split(',').map(|text| number(text.trim_matches(BLANKS), 10));
+        match lengths.next().flatten() {
+            Some(length) if lengths.all(|again| again == Some(length)) => Ok(Some(Framing::Length(length))),
             _ => Err("the content length is not a number".to_owned()),
         }
     }
@@ -175,12 +180,10 @@ impl Reader {
 
     fn head<'a>(&mut self, input: &mut &'a [u8]) -> Option<Step<'a>> {
         loop {
-            // Empty lines before a message are allowed and mean nothing.
-            if self.line.is_empty() {
-                *input = input.trim_ascii_start();
-            }
             match self.until_newline(input)? {
-                Ok(()) if self.line.ends_with(b"\n\r\n") || self.line.ends_with(b"\n\n") => break,
+                // Empty lines before a message are allowed and mean nothing.
+                Ok(()) if self.line == b"\r\n" => self.line.clear(),
+                Ok(()) if self.line.ends_with(b"\n\r\n") => break,
                 Ok(()) => {}
                 Err(problem) => {
                     return Some(Step::Broken(problem, std::mem::take(&mut self.line)));
@@ -203,7 +206,7 @@ impl Reader {
         if let Err(problem) = self.until_newline(input)? {
             return Some(Err(problem));
         }
-        let text = self.line.trim_ascii();
+        let text = &self.line[..self.line.len() - 2];
         self.state = match self.state {
             State::ChunkSize => match chunk_size(text) {
                 Some(0) => State::Trailers,
@@ -226,6 +229,8 @@ impl Reader {
         let taken = input.split_off(..newline.map_or(room, |at| at + 1))?;
         self.line.extend_from_slice(taken);
         match newline {
+            // Some readers take a bare line feed for the end of a line, others for part of it.
+            Some(_) if !self.line.ends_with(b"\r\n") => Some(Err("a line of HTTP that ends without CR".to_owned())),
             Some(_) => Some(Ok(())),
             None if self.line.len() >= HEAD_BYTES => Some(Err(format!("an HTTP head of more than {HEAD_BYTES} bytes"))),
             None => None,
@@ -234,9 +239,16 @@ impl Reader {
 }
 
 fn chunk_size(line: &[u8]) -> Option<u64> {
-    let size = line.split(|byte| *byte == b';').next()?.trim_ascii();
-    let size = std::str::from_utf8(size).ok()?;
-    u64::from_str_radix(size, 16).ok()
+    let line = std::str::from_utf8(line).ok()?;
+    let (size, extension) = line.split_once(';').unwrap_or((line, ""));
+    let is_plain = !extension.contains(|character: char| character.is_ascii_control() && character != '\t');
+    number(size.trim_end_matches(BLANKS), 16).filter(|_| is_plain)
+}
+
+/// Digits and nothing else: no sign, which Rust would allow.
+fn number(digits: &str, radix: u32) -> Option<u64> {
+    let is_number = digits.chars().all(|digit| digit.is_digit(radix));
+    u64::from_str_radix(digits, radix).ok().filter(|_| is_number)
 }
 
 fn parse_request(bytes: &[u8]) -> Result<Head, String> {

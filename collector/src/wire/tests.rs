@@ -7,6 +7,7 @@ mod lifting;
 mod peers;
 mod robust;
 mod sessions;
+mod smuggling;
 
 use serde_json::Value;
 

@@ -62,6 +62,9 @@ impl Connection {
         let method = exchange.as_ref().map_or("", |exchange| exchange.method.as_str());
         let framing = head.response_framing(method, status)?;
         if status == 101 {
+            if !exchange.as_ref().is_some_and(|exchange| exchange.wants_upgrade) {
+                return Err("an upgrade that no request asked for".to_owned());
+            }
             self.upgrade(head, exchange);
         } else if method == "CONNECT" && (200..300).contains(&status) {
             self.switch(|_| Stream::Opaque);

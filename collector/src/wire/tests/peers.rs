@@ -153,10 +153,18 @@ fn socket_io_2_polls() {
     check(data!("socket.io-2-polling", "stream"), events, &[("upgrade", 0), ("ack", 6), ("websocket", 0)]);
 }
 
-/// The bytes of the connection that socket.io 4 upgraded.
-pub(super) fn main_connection() -> Vec<(Direction, Vec<u8>)> {
+/// A session of each protocol and transport.
+pub(super) const SESSIONS: [&str; 4] = [
+    data!("socket.io-4-upgrade-deflate", "stream"),
+    data!("socket.io-2-upgrade-deflate", "stream"),
+    data!("socket.io-2-polling", "stream"),
+    data!("python-socketio-5-upgrade", "stream"),
+];
+
+/// The bytes of a session's longest connection.
+pub(super) fn main_connection(session: usize) -> Vec<(Direction, Vec<u8>)> {
     let mut by_connection: BTreeMap<&str, Vec<(Direction, Vec<u8>)>> = BTreeMap::new();
-    for line in data!("socket.io-4-upgrade-deflate", "stream").lines() {
+    for line in SESSIONS[session].lines() {
         let words: Vec<&str> = line.split(' ').collect();
         let direction = match words[1] {
             "sent" => Direction::Sent,

@@ -146,10 +146,11 @@ proptest! {
 
     #[test]
     fn a_damaged_real_stream_is_decoded_the_same_in_any_chunks(
-        damage in vec((any::<u16>(), any::<u8>()), 1..4),
+        session in 0..super::peers::SESSIONS.len(),
+        damage in vec((any::<u16>(), any::<u8>()), 0..4),
         sizes in vec(1..90_usize, 1..8),
     ) {
-        let mut bursts = super::peers::main_connection();
+        let mut bursts = super::peers::main_connection(session);
         for (at, byte) in damage {
             let index = usize::from(at) % bursts.len();
             let bytes = &mut bursts[index].1;
