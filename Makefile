@@ -4,6 +4,7 @@
 # make soak   records every fault for real, half an hour, and compares with what is expected; soak-docker those in containers
 # make bench  measures the tap against HAProxy, nginx and mitmproxy, half an hour; BENCH="--quick" shows that it works
 # make flamegraph  draws where the tap's time goes, into target/flamegraph.svg
+# make fuzz   feeds each decoder random bytes, for SECONDS each (600)
 # make setup  installs what they need (asks for nothing, says what it does)
 # make setup-docker  installs and starts what demo-docker needs: an engine, Compose, base images; stop-docker ends that engine
 
@@ -14,6 +15,7 @@ BUILD := --workspace --quiet
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 .PHONY: demo demo-docker test soak soak-docker bench flamegraph setup setup-docker stop-docker build lint
+.PHONY: demo demo-docker test fuzz soak soak-docker setup setup-docker stop-docker build lint
 .DEFAULT_GOAL := demo
 
 setup:
@@ -44,6 +46,25 @@ test: build
 	@$(TARGET)/debug/replay explain fixtures/specs/021.toml >/dev/null
 	@fixtures/pipeline/sts-service/test
 	@$(VENV)/bin/python -B -m pytest -q -p no:cacheprovider fixtures/tests/whole
+
+# The stable compiler does, as nothing is sanitised: the decoders have no unsafe code. What is found is kept in the target folder,
+# an input that breaks a decoder under artifacts/.
+FUZZ := $(CACHE)/fuzz-0.13.2/bin
+FUZZED := $(abspath $(TARGET))/fuzz
+SECONDS ?= 600
+TARGETS ?= $(basename $(notdir $(wildcard collector/fuzz/targets/*.rs)))
+fuzz: export RUSTC_BOOTSTRAP := 1
+fuzz: export CARGO_TARGET_DIR := $(FUZZED)
+fuzz: export PATH := $(FUZZ):$(PATH)
+fuzz:
+	@[ -x $(FUZZ)/cargo-fuzz ] || { echo "building cargo-fuzz once" >&2; cargo install --quiet --locked --root $(dir $(FUZZ)) cargo-fuzz@0.13.2; }
+	@for target in $(TARGETS); do \
+		mkdir -p $(FUZZED)/corpus/$$target $(FUZZED)/artifacts || exit 1; \
+		echo "fuzzing $$target for $(SECONDS) s" >&2; \
+		cargo fuzz run --fuzz-dir collector/fuzz --sanitizer none $$target $(FUZZED)/corpus/$$target collector/fuzz/corpus/$$target \
+			-- -max_total_time=$(SECONDS) -max_len=4096 -timeout=10 -rss_limit_mb=1024 -artifact_prefix=$(FUZZED)/artifacts/$$target- \
+			>$(FUZZED)/$$target.log 2>&1 || { tail -n 40 $(FUZZED)/$$target.log >&2; exit 1; }; \
+	done
 
 faults = $(notdir $(basename $(wildcard fixtures/scenarios/$(1)/*.toml)))
 
