@@ -14,8 +14,7 @@ VENV := $(CACHE)/venv
 BUILD := --workspace --quiet
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo demo-docker test soak soak-docker bench flamegraph setup setup-docker stop-docker build lint
-.PHONY: demo demo-docker test fuzz soak soak-docker setup setup-docker stop-docker build lint
+.PHONY: demo demo-docker test fuzz soak soak-docker bench flamegraph setup setup-docker stop-docker build lint
 .DEFAULT_GOAL := demo
 
 setup:

@@ -12,20 +12,21 @@ mod decoders {
 
 pub use decoders::{exposition, wire};
 
-use wire::{Connection, Direction, Item, Limits, Sessions};
+use wire::{Budget, Connection, Direction, Item, Limits, Sessions};
 
 /// Bytes of one direction; none: its end.
 pub type Burst = (Direction, Vec<u8>);
 
 /// Limits that an input of a few kB can exceed.
 fn limits() -> Limits {
-    Limits { message_bytes: 2000, values: 100, waiting_bytes: 3000 }
+    Limits { message_bytes: 2000, values: 100, budget: Budget::new(3000) }
 }
 
 fn decode(bursts: &[Burst], step: usize) -> Vec<Item> {
     let mut items = Vec::new();
-    let mut sessions = Sessions::new(limits());
-    let mut connection = Connection::new(limits());
+    let limits = limits();
+    let mut sessions = Sessions::new(&limits);
+    let mut connection = Connection::new(&limits);
     let out = &mut |item| items.push(timeless(item));
     for (direction, bytes) in bursts {
         if bytes.is_empty() {
