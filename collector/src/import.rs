@@ -33,7 +33,7 @@ use book::Book;
 use capture::{Capture, Facts, Frame, Step};
 use flows::Flows;
 use follow::{Follower, Port, TapSink};
-use packet::{Content, Link};
+use packet::{Content, Link, Segment};
 use pages::PageSink;
 use targets::Targets;
 
@@ -145,23 +145,26 @@ impl Import {
     }
 
     fn take(&mut self, frame: &Frame<'_>) -> Result<(), AnyError> {
-        self.counts.packets += 1;
         // A clock that was set back must not lead to times before the beginning.
         let at_ns = frame.unix_ns.saturating_sub(self.started_unix_ns).max(0);
+        self.counts.packets += 1;
         self.end_ns = self.end_ns.max(at_ns);
         match packet::look(frame) {
-            Content::Tcp(segment) => {
-                let Import { flows, followers, ports, .. } = self;
-                if flows.take(&segment, at_ns, &mut hand_on(followers, ports)) {
-                    self.counts.segments += 1;
-                    self.seen_ports.extend([segment.source.port(), segment.destination.port()]);
-                    self.book.drain()?;
-                }
-            }
+            Content::Tcp(segment) => self.segment(&segment, at_ns)?,
             Content::Piece => self.counts.pieces += 1,
             Content::TooShort => self.counts.too_short += 1,
             Content::UnknownLink => *self.counts.links.entry(frame.link).or_default() += 1,
             Content::Other => {}
+        }
+        Ok(())
+    }
+
+    fn segment(&mut self, segment: &Segment<'_>, at_ns: i64) -> Result<(), recording::Error> {
+        let Import { flows, followers, ports, .. } = self;
+        if flows.take(segment, at_ns, &mut hand_on(followers, ports)) {
+            self.counts.segments += 1;
+            self.seen_ports.extend([segment.source.port(), segment.destination.port()]);
+            self.book.drain()?;
         }
         Ok(())
     }
