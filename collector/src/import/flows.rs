@@ -111,7 +111,8 @@ impl Flows {
         if let Some(flow) = self.flows.get_mut(&ends) {
             let before = flow.held_bytes();
             flow.take(segment, direction, now_ns, out);
-            flow.drain(now_ns, self.held_bytes > HELD_BYTES, out);
+            // What the other side had said before comes first, and so do its gaps.
+            flow.drain([direction.other(), direction], now_ns, self.held_bytes > HELD_BYTES, out);
             self.held_bytes = self.held_bytes - before + flow.held_bytes();
         }
         true
@@ -230,11 +231,11 @@ impl Flow {
     }
 
     /// Hands out everything that can be read now.
-    fn drain(&mut self, now_ns: i64, is_over: bool, out: &mut Out<'_>) {
+    fn drain(&mut self, order: [Direction; 2], now_ns: i64, is_over: bool, out: &mut Out<'_>) {
         if self.state != State::Open {
             return;
         }
-        for direction in [Direction::Sent, Direction::Received] {
+        for direction in order {
             while let Some(next) = self.stream(direction).next(now_ns, is_over) {
                 let (at_ns, event) = match next {
                     Next::Bytes { at_ns, bytes } => (at_ns, Event::Bytes { direction, bytes }),
@@ -256,7 +257,7 @@ impl Flow {
             State::Over => return,
             State::Asked => out(self.number, self.ends, now_ns, Event::Refused { why: "no answer" }),
             State::Open => {
-                self.drain(now_ns, true, out);
+                self.drain([Direction::Sent, Direction::Received], now_ns, true, out);
                 // Both sides may have ended with what was held back.
                 if self.state == State::Open {
                     out(self.number, self.ends, now_ns, how);

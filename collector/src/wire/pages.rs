@@ -308,3 +308,6 @@ fn first_line(bytes: &[u8]) -> Option<&[u8]> {
     let end = bytes.iter().take(16 << 10).position(|byte| *byte == b'\n')?;
     Some(bytes[..end].trim_ascii_end())
 }
+
+#[cfg(test)]
+mod tests;
