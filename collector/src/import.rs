@@ -28,6 +28,7 @@ use recording::run::State;
 use crate::record::shown;
 use crate::redact::Redactor;
 use crate::tap::decoder::Decoder;
+use crate::wire::Limits;
 use crate::{AnyError, cli, folder};
 use book::Book;
 use capture::{Capture, Facts, Frame, Step};
@@ -130,8 +131,8 @@ struct Import {
 
 impl Import {
     fn new(book: Book, targets: &Targets, started_unix_ns: i64, redactor: &Arc<Redactor>) -> Import {
-        let ports = targets.ports();
-        let sinks = ports.iter().map(|port| (*port, sink(*port, targets, &book, redactor)));
+        let (ports, limits) = (targets.ports(), Limits::default());
+        let sinks = ports.iter().map(|port| (*port, sink(*port, targets, &book, redactor, &limits)));
         Import {
             started_unix_ns,
             end_ns: 0,
@@ -244,10 +245,10 @@ impl Import {
 }
 
 /// What is done with the bytes of one port.
-fn sink(port: u16, targets: &Targets, book: &Book, redactor: &Arc<Redactor>) -> Port {
+fn sink(port: u16, targets: &Targets, book: &Book, redactor: &Arc<Redactor>, limits: &Limits) -> Port {
     let tap = targets.taps.iter().find(|tap| tap.port == port).map(|tap| {
         let source = book.intake().source(&format!("tap:{}", tap.name), "tap", &TAP_TABLES);
-        let decoder = Decoder::new(tap.name.clone(), source.clone(), Arc::clone(redactor));
+        let decoder = Decoder::new(tap.name.clone(), source.clone(), Arc::clone(redactor), limits);
         TapSink { name: tap.name.clone(), decoder, source, connections: 0 }
     });
     let pages = targets.pages.iter().filter(|page| page.port == port).map(|page| {

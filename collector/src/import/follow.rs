@@ -154,7 +154,7 @@ impl Follower {
             return;
         }
         if let Some(tap) = &mut port.tap {
-            tap.decoder.take(self.number, Observed::Bytes { direction, at_ns, bytes: bytes.to_vec() });
+            tap.decoder.take(self.number, Observed::Bytes { direction, at_ns, bytes: bytes.to_vec().into() });
         }
         port.pages.feed(&mut self.pages, ends, direction, at_ns, bytes);
     }
