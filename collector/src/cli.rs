@@ -21,6 +21,8 @@ Examples:
   collector record fixtures/scenarios/021-compose.toml --repeat 3
   collector record SCENARIO -- pytest tests/e2e
   collector tap --listen 127.0.0.1:3100 --upstream http://127.0.0.1:3000
+  tcpdump -i any -w run.pcap 'tcp port 3000 or tcp port 8080'
+  collector import run.pcap --socketio 3000 --scrape service=8080/metrics
   replay check latest
 
 Exit codes: 0 recorded, complete · 2 could not run · 3 recorded with gaps or cut off ·
@@ -39,6 +41,8 @@ pub enum Command {
     Tap(TapOnly),
     /// Turn the journal of a cut-off recording into Parquet
     Recover(Recover),
+    /// Turn a packet capture into a recording
+    Import(Import),
     /// Print a completion script for a shell
     Completions(Completions),
     /// End the process groups that a killed collector left behind
@@ -125,6 +129,35 @@ pub struct Recover {
     #[arg(long, default_value = "runs", value_name = "DIR")]
     pub runs: PathBuf,
 }
+
+/// `collector import`
+#[derive(Debug, Args)]
+#[command(after_help = IMPORT_EXAMPLES)]
+pub struct Import {
+    /// A capture file: pcap or pcapng
+    pub capture: PathBuf,
+    /// The port of a Socket.IO server, or NAME=PORT; its rows are those of a tap (`socketio`, or that name); may be given again
+    #[arg(long = "socketio", value_name = "PORT")]
+    pub socketio: Vec<String>,
+    /// A metrics page that somebody scraped, as in service=8080/metrics; may be given again
+    #[arg(long = "scrape", value_name = "NAME=PORT/PATH")]
+    pub scrapes: Vec<String>,
+    /// Any other page that somebody asked for, as in service=8080/health; may be given again
+    #[arg(long = "poll", value_name = "NAME=PORT/PATH")]
+    pub polls: Vec<String>,
+    /// What every recording command takes.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+const IMPORT_EXAMPLES: &str = "\
+Example:
+  tcpdump -i any -w run.pcap 'tcp port 3000 or tcp port 8080'
+  collector import run.pcap --socketio 3000 --scrape service=8080/metrics --poll health=8080/health
+  replay check latest --spec SPEC
+
+Start the capture before the connections: what was joined in the middle of a WebSocket can't be decoded. A spec that
+names a tap finds it where the port has that name: --socketio NAME=PORT.";
 
 /// `collector completions`
 #[derive(Debug, Args)]

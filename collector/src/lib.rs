@@ -3,7 +3,8 @@
 //! In the order a packet meets them: [`tap`] relays the bytes and copies them · [`wire`] decodes the copies ·
 //! [`redact`] takes secrets out · [`intake`] is the one door to the [`recorder`], which keeps rows in the journal.
 //! Beside the tap watch [`scrape`], [`poll`], [`paths`], [`probe`], [`media`] and [`watch`]. A [`scenario`] says what is
-//! run and watched, [`record`] runs it, [`doctor`] checks beforehand that it can be. Nothing here judges.
+//! run and watched, [`record`] runs it, [`doctor`] checks beforehand that it can be. [`import`] makes a
+//! recording of a packet capture, by the same decoders. Nothing here judges.
 
 pub mod cli;
 pub mod doctor;
@@ -11,6 +12,7 @@ pub mod exposition;
 pub mod fetch;
 pub mod folder;
 pub mod handshake;
+pub mod import;
 pub mod intake;
 pub mod media;
 pub mod paths;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use collector::cli::{Cli, Command};
-use collector::{AnyError, chain, doctor, record, recover};
+use collector::{AnyError, chain, doctor, import, record, recover};
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
@@ -27,6 +27,7 @@ fn run(cli: Cli) -> Result<ExitCode, AnyError> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Recover(command) => recover::recover(&command),
+        Command::Import(command) => import::import(&command),
         Command::Doctor(command) => runtime()?.block_on(doctor::doctor(&command)),
         Command::Record(command) => runtime()?.block_on(record::record(command)),
         Command::Attach(command) => runtime()?.block_on(record::attach(command)),

@@ -13,7 +13,8 @@ use crate::redact::Redactor;
 #[cfg(test)]
 mod tests;
 
-const MAX_PAGE_BYTES: usize = 1 << 20;
+/// How much of a page is read.
+pub(crate) const MAX_PAGE_BYTES: usize = 1 << 20;
 
 /// Watches one page.
 pub struct Poller {

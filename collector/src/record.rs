@@ -5,7 +5,7 @@
 
 mod copies;
 mod events;
-mod facts;
+pub(crate) mod facts;
 mod faults;
 mod run;
 pub(crate) mod stage;
@@ -181,7 +181,7 @@ pub(crate) fn stop_on_signals() -> std::io::Result<CancellationToken> {
 }
 
 /// A path as a person would type it.
-fn shown(path: &Path) -> PathBuf {
+pub(crate) fn shown(path: &Path) -> PathBuf {
     let here = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(&here).unwrap_or(path).to_owned()
 }

@@ -5,9 +5,9 @@
 //! and the loss becomes a gap.
 
 mod buffers;
-mod decoder;
+pub(crate) mod decoder;
 mod priority;
-mod queue;
+pub(crate) mod queue;
 mod relay;
 mod rows;
 #[cfg(test)]

@@ -21,6 +21,7 @@ mod engineio;
 mod exchange;
 mod http;
 mod media_type;
+mod pages;
 mod payload;
 mod polling;
 mod session;
@@ -31,6 +32,7 @@ mod websocket;
 
 pub use budget::Budget;
 pub use connection::Connection;
+pub(crate) use pages::{Missed, Page, Pages, is_request_head, is_response_head};
 pub use session::Sessions;
 
 use serde_json::Value;
@@ -48,7 +50,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    fn other(self) -> Direction {
+    pub(crate) fn other(self) -> Direction {
         match self {
             Direction::Sent => Direction::Received,
             Direction::Received => Direction::Sent,

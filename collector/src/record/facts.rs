@@ -79,7 +79,8 @@ pub(super) fn with(environment: &Environment, more: BTreeMap<String, String>) ->
     of(facts)
 }
 
-fn of(facts: BTreeMap<String, String>) -> Environment {
+/// The environment that these facts make.
+pub(crate) fn of(facts: BTreeMap<String, String>) -> Environment {
     let mut hash = Sha256::new();
     for (name, value) in &facts {
         hash.update(format!("{name}={value}\n"));

@@ -31,14 +31,7 @@ pub(super) fn spawn(
     redactor: Arc<Redactor>,
     limits: &Limits,
 ) -> std::io::Result<JoinHandle<()>> {
-    let mut decoder = Decoder {
-        rows: Rows { tap: tap.clone(), redactor },
-        source,
-        sessions: Sessions::new(limits),
-        limits: limits.clone(),
-        connections: HashMap::new(),
-        blind: HashMap::new(),
-    };
+    let mut decoder = Decoder::new(tap.clone(), source, redactor, limits);
     std::thread::Builder::new().name(format!("tap-{tap}")).spawn(move || {
         priority::stand_back();
         let (mut items, mut pause) = (VecDeque::new(), LONG);
@@ -52,7 +45,7 @@ pub(super) fn spawn(
                 }
             }
             if closed {
-                decoder.finish();
+                decoder.finish(decoder.source.clock().now_ns());
                 return;
             }
             std::thread::sleep(pause);
@@ -60,7 +53,8 @@ pub(super) fn spawn(
     })
 }
 
-struct Decoder {
+/// Makes rows of what was seen on the connections of one tap.
+pub(crate) struct Decoder {
     rows: Rows,
     source: Source,
     sessions: Sessions,
@@ -72,8 +66,20 @@ struct Decoder {
 }
 
 impl Decoder {
-    /// Takes what the relay saw, and gives back the chunk if it was one.
-    fn take(&mut self, connection: i64, observed: Observed) -> Option<Bytes> {
+    /// A decoder that has seen nothing yet, and writes to this source.
+    pub(crate) fn new(tap: String, source: Source, redactor: Arc<Redactor>, limits: &Limits) -> Decoder {
+        Decoder {
+            rows: Rows { tap, redactor },
+            source,
+            sessions: Sessions::new(limits),
+            limits: limits.clone(),
+            connections: HashMap::new(),
+            blind: HashMap::new(),
+        }
+    }
+
+    /// Takes what was seen on a connection, and gives back the chunk if it was one.
+    pub(crate) fn take(&mut self, connection: i64, observed: Observed) -> Option<Bytes> {
         match observed {
             Observed::Note { at_ns, row } => self.source.put(at_ns, row),
             Observed::Bytes { direction, at_ns, bytes } => {
@@ -101,7 +107,12 @@ impl Decoder {
 
     fn lose(&mut self, connection: i64, lost: Lost) {
         let reason = format!("the tap's queue was full: {} bytes of connection {connection}", lost.bytes);
-        self.source.gap(lost.from_ns, lost.to_ns, lost.chunks, &reason);
+        self.miss(connection, lost, &reason);
+    }
+
+    /// Some bytes are missing, for whatever reason.
+    pub(crate) fn miss(&mut self, connection: i64, lost: Lost, reason: &str) {
+        self.source.gap(lost.from_ns, lost.to_ns, lost.chunks, reason);
         self.decode(connection, lost.to_ns, |decoder, sessions, out| {
             decoder.gap(lost.direction, lost.to_ns, lost.bytes as u64, sessions, &mut |item| out(item));
         });
@@ -151,9 +162,14 @@ impl Decoder {
         }
     }
 
+    /// A connection that can't be followed is found again: what comes next begins an HTTP request.
+    pub(crate) fn restart(&mut self, connection: i64, at_ns: i64) {
+        self.connections.remove(&connection);
+        self.tell_blind(connection, at_ns);
+    }
+
     /// The recording ends: packets that still wait for their attachments come out as they are.
-    fn finish(&mut self) {
-        let now_ns = self.source.clock().now_ns();
+    pub(crate) fn finish(&mut self, now_ns: i64) {
         for connection in self.blind.keys().copied().collect::<Vec<_>>() {
             self.tell_blind(connection, now_ns);
         }

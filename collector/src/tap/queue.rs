@@ -13,7 +13,7 @@ const MAX_CHUNKS: usize = 65_536;
 const MAX_BYTES: usize = 64 << 20;
 
 /// What the relay saw.
-pub(super) enum Observed {
+pub(crate) enum Observed {
     /// Bytes of one read.
     Bytes { direction: Direction, at_ns: i64, bytes: Bytes },
     /// Chunks that were relayed but not copied.
@@ -28,12 +28,12 @@ pub(super) enum Observed {
 
 /// A stretch of one direction that was not copied.
 #[derive(Clone, Copy)]
-pub(super) struct Lost {
-    pub(super) direction: Direction,
-    pub(super) from_ns: i64,
-    pub(super) to_ns: i64,
-    pub(super) chunks: i64,
-    pub(super) bytes: i64,
+pub(crate) struct Lost {
+    pub(crate) direction: Direction,
+    pub(crate) from_ns: i64,
+    pub(crate) to_ns: i64,
+    pub(crate) chunks: i64,
+    pub(crate) bytes: i64,
 }
 
 /// The queue of one tap.
