@@ -4,13 +4,14 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use collector::cli::{Cli, Command};
+use collector::status::say;
 use collector::{AnyError, chain, doctor, import, record, recover};
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("collector: {}", chain(&*error));
+            say(format_args!("collector: {}", chain(&*error)));
             ExitCode::from(2)
         }
     }

@@ -7,6 +7,7 @@ mod copies;
 mod events;
 pub(crate) mod facts;
 mod faults;
+mod finished;
 mod run;
 pub(crate) mod stage;
 mod system;
@@ -14,6 +15,7 @@ mod timeline;
 mod watchers;
 mod wrapped;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -23,8 +25,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::intake::Clock;
 use crate::scenario::{Kind, Scenario, Upstream};
+use crate::status::say;
 use crate::{AnyError, cli, doctor, folder, scenario};
-use run::{Finished, Setup};
+use finished::Finished;
+use run::Setup;
 use stage::Stage;
 
 /// `collector record`.
@@ -37,7 +41,7 @@ pub async fn record(command: cli::Record) -> Result<ExitCode, AnyError> {
     let code = runs(&command, &mut stage, &stop).await;
     if let Some(stage) = &mut stage {
         // Ctrl-C may have come between two runs, or a run could not begin.
-        stage.close(None).await.iter().for_each(|problem| eprintln!("collector: {problem}"));
+        stage.close(None).await.iter().for_each(|problem| say(format_args!("collector: {problem}")));
     }
     Ok(ExitCode::from(code?))
 }
@@ -146,13 +150,13 @@ async fn one(mut setup: Setup, stage: Option<&mut Stage>, stop: &CancellationTok
     Ok(finished.exit_code())
 }
 
-#[expect(clippy::print_stdout, reason = "the recording's folder is the command's result")]
 fn report(finished: &Finished) {
     for problem in &finished.problems {
-        eprintln!("collector: {problem}");
+        say(format_args!("collector: {problem}"));
     }
-    eprintln!("{}", finished.summary());
-    println!("{}", finished.dir.display());
+    say(finished.summary());
+    // Whoever reads nothing any more is no reason to end in another way.
+    writeln!(std::io::stdout(), "{}", finished.dir.display()).unwrap_or_default();
 }
 
 /// The first SIGINT or SIGTERM ends the run in order, a second one at once: the guardian ends what processes are left, and the
@@ -168,12 +172,12 @@ pub(crate) fn stop_on_signals() -> std::io::Result<CancellationToken> {
                 _ = terminate.recv() => {}
             }
             if told.is_cancelled() {
-                eprintln!(
-                    "collector: ended at once; `collector recover` makes a recording of what was written; containers stay until the next start"
+                say(
+                    "collector: ended at once; `collector recover` makes a recording of what was written; containers stay until the next start",
                 );
                 std::process::exit(3);
             }
-            eprintln!("collector: ending the run (once more to end at once)");
+            say("collector: ending the run (once more to end at once)");
             told.cancel();
         }
     });

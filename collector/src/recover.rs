@@ -3,11 +3,13 @@
 use std::process::ExitCode;
 
 use recording::reader::{Recording, resolve};
-use recording::run::State;
+use recording::record::Run;
+use recording::run::{RunFile, State};
 
 use crate::AnyError;
 use crate::cli;
 use crate::folder::Folder;
+use crate::status::say;
 
 /// Recovers one recording; 0 also where there was nothing to do.
 ///
@@ -17,18 +19,25 @@ pub fn recover(command: &cli::Recover) -> Result<ExitCode, AnyError> {
     let dir = resolve(&command.runs, &command.run)?;
     let recording = Recording::open(&dir)?;
     if !recording.is_journal() {
-        eprintln!("{} is sealed already: nothing to recover", dir.display());
+        say(format_args!("{} is sealed already: nothing to recover", dir.display()));
         return Ok(ExitCode::SUCCESS);
     }
     if recording.state() == State::Running {
         return Err(recording::Error::Locked { path: dir }.into());
     }
     if let Some(torn) = recording.torn() {
-        eprintln!("the journal ends at byte {}: {} ({} bytes left out)", torn.at_byte, torn.problem, torn.lost_bytes);
+        say(format_args!(
+            "the journal ends at byte {}: {} ({} bytes left out)",
+            torn.at_byte, torn.problem, torn.lost_bytes
+        ));
     }
     let folder = Folder::lock(dir.clone())?;
-    let sealed = folder.seal(recording.run(), State::Incomplete)?;
+    // What the table `run` says of the run's length, run.json says too.
+    let told = recording.rows::<Run>()?.pop().map(|stamped| stamped.row.duration_ns);
+    let run = RunFile { duration_ns: told.unwrap_or_default(), ..recording.run().clone() };
+    let sealed = folder.seal(&run, recording.state())?;
     let rows: i64 = sealed.tables.iter().map(|table| table.rows).sum();
-    eprintln!("recovered {}: {rows} rows, {:.1} s, state incomplete", dir.display(), sealed.duration_ns as f64 / 1e9);
+    let (seconds, state) = (sealed.duration_ns as f64 / 1e9, sealed.state.name());
+    say(format_args!("recovered {}: {rows} rows, {seconds:.1} s, state {state}", dir.display()));
     Ok(ExitCode::SUCCESS)
 }

@@ -16,9 +16,10 @@ use serde_json::Value;
 use sha2::Sha256;
 
 /// What is taken out, as `run.json` says it.
-pub const RULES: [&str; 8] = [
+pub const RULES: [&str; 9] = [
     "authorization, cookie and key-like headers",
-    "URL userinfo and query values",
+    "WebSocket subprotocols that are no names of protocols",
+    "URL userinfo, query values and what follows `#`",
     "RTMP path segments other than the scenario's own",
     "values of Socket.IO auth",
     "environment values",
@@ -87,7 +88,7 @@ impl Redactor {
         let Some((scheme, rest)) = url.split_once("://") else {
             return self.target(url);
         };
-        let (authority, path) = match rest.find(['/', '?']) {
+        let (authority, path) = match rest.find(['/', '?', '#']) {
             Some(at) => rest.split_at(at),
             None => (rest, ""),
         };
@@ -106,6 +107,13 @@ impl Redactor {
 
     /// The target of a request: path, and query without its values. What Engine.IO itself puts there stays.
     pub fn target(&self, target: &str) -> String {
+        let is_scheme = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte));
+        if target.split_once("://").is_some_and(|(scheme, _)| !scheme.is_empty() && is_scheme(scheme)) {
+            return self.url(target);
+        }
+        if let Some((target, anchor)) = target.split_once('#') {
+            return format!("{}#{}", self.target(target), self.token(anchor));
+        }
         let Some((path, query)) = target.split_once('?') else {
             return target.to_owned();
         };
@@ -132,12 +140,29 @@ impl Redactor {
         for (name, value) in headers.as_object_mut().into_iter().flatten() {
             if is_secret_name(name) {
                 self.all_strings(value);
-            } else if matches!(name.to_ascii_lowercase().as_str(), "referer" | "location" | "origin")
-                && let Value::String(text) = value
-            {
-                *text = self.url(text);
+            } else if let Value::String(text) = value {
+                match name.to_ascii_lowercase().as_str() {
+                    "referer" | "location" | "origin" => *text = self.url(text),
+                    "sec-websocket-protocol" => *text = self.subprotocols(text),
+                    _ => {}
+                }
             }
         }
+    }
+
+    /// A list of WebSocket subprotocols. Browsers can set no other header of a WebSocket, so tokens are found here:
+    /// behind a word like `bearer`, as in `bearer, TOKEN`, and wherever one is longer or more random than a name.
+    fn subprotocols(&self, list: &str) -> String {
+        let mut behind_word = false;
+        let one = |protocol: &str| {
+            let protocol = protocol.trim();
+            let is_word = ["bearer", "basic"].contains(&protocol.to_ascii_lowercase().as_str())
+                || is_secret_name(protocol) && protocol.len() <= 24;
+            let hide = behind_word || !is_word && !is_protocol_name(protocol);
+            behind_word = is_word;
+            if hide { self.token(protocol) } else { protocol.to_owned() }
+        };
+        list.split(',').map(one).collect::<Vec<_>>().join(", ")
     }
 
     /// A JSON value whose fields named like secrets lose their values, in place.
@@ -170,6 +195,20 @@ impl Redactor {
         if is_secret_name(name) { self.token(value) } else { self.text(value) }
     }
 
+    /// Lists and objects behind key-like words, where they hold a string.
+    fn nested(&self, text: &str) -> String {
+        let (mut done, mut rest) = (String::new(), text);
+        while let Some(found) = NESTED.find(rest) {
+            // The bracket is the last byte of what was found.
+            let (before, from) = rest.split_at(found.end() - 1);
+            let (nested, behind) = from.split_at(nested_length(from));
+            done += before;
+            done += &if nested.contains('"') { self.token(nested) } else { nested.to_owned() };
+            rest = behind;
+        }
+        done + rest
+    }
+
     /// Free text: log lines, bodies, command lines. Key-like words lose what follows them, URLs their userinfo, query
     /// values and unknown stream keys.
     pub fn text(&self, text: &str) -> String {
@@ -192,17 +231,50 @@ impl Redactor {
             format!("{}{}{quote}{}{quote}", &found[1], &found[2], self.token(bare))
         };
         let text = KEY_VALUE.replace_all(&text, keep_name);
+        let text = self.nested(&text);
         FLAG.replace_all(&text, keep_name).into_owned()
     }
+}
+
+/// Whether it could be registered as one: `mqtt`, `v12.stomp`, `graphql-transport-ws`.
+fn is_protocol_name(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let has_word = ["bearer", "auth", "basic", "token", "jwt", "secret", "key"].iter().any(|word| lower.contains(word));
+    let is_random = |part: &str| {
+        let has = |kind: fn(&u8) -> bool| part.as_bytes().iter().any(kind);
+        part.len() > 16 || part.len() > 8 && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic)
+    };
+    text.len() <= 40 && !has_word && !text.split(['.', '-', '_', '+', '/', ':']).any(is_random)
+}
+
+/// Bytes of the list or object that a text begins with; all of it where it is cut off.
+fn nested_length(text: &str) -> usize {
+    let (mut depth, mut quoted, mut escaped) = (0, false, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = quoted,
+            b'"' => quoted = !quoted,
+            b'{' | b'[' if !quoted => depth += 1,
+            b'}' | b']' if !quoted => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return at + 1;
+        }
+    }
+    text.len()
 }
 
 static URL: LazyLock<Regex> = LazyLock::new(|| pattern(r#"[A-Za-z][A-Za-z0-9+.-]*://[^\s"'<>\\]+"#));
 static BEARER: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)\b(bearer|basic)\s+([A-Za-z0-9._~+/=-]{8,})"));
 static KEY_VALUE: LazyLock<Regex> = LazyLock::new(|| {
     pattern(&format!(
-        r#"(?i)([a-z0-9_-]*{SECRET_WORDS}[a-z0-9_-]*)(["']?\s*[=:]\s*)("(?:[^"\\]|\\.)*"|'[^']*'|[^\s"'&,;}}\[{{]{{4,}})"#
+        r#"(?i)([a-z0-9_-]*{SECRET_WORDS}[a-z0-9_-]*)(\\*["']?\s*[=:]\s*\\*)("(?:[^"\\]|\\.)*(?:"|\\?$)|'[^']*'|[^\s"'&,;}}\[{{]{{4,}})"#
     ))
 });
+static NESTED: LazyLock<Regex> =
+    LazyLock::new(|| pattern(&format!(r#"(?i)[a-z0-9_-]*{SECRET_WORDS}[a-z0-9_-]*\\*["']?\s*[=:]\s*[\[{{]"#)));
 static HEADER: LazyLock<Regex> =
     LazyLock::new(|| pattern(r#"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie)("?\s*[:=]\s*"?)([^\r\n"']+)"#));
 static FLAG: LazyLock<Regex> =
@@ -278,6 +350,10 @@ mod tests {
             assert!(!url.contains(secret), "{url}");
         }
         assert!(url.starts_with("rtmp://redacted:") && url.contains("/live/redacted:") && url.contains("/in?key="));
+        let target = redactor.target("http://u:hunter2@h/x?y=hunter2#z=hunter2");
+        assert!(target.starts_with("http://redacted:") && !target.contains("hunter2"), "{target}");
+        let target = redactor.target("/x?next=http://h/hunter2#hunter2");
+        assert!(target.starts_with("/x?next=redacted:") && !target.contains("hunter2"), "{target}");
         assert_eq!(redactor.url("rtmp://h/live/s1/in"), "rtmp://h/live/s1/in");
         assert_eq!(
             redactor.url("http://h/socket.io/?EIO=4&transport=polling"),
@@ -310,6 +386,11 @@ mod tests {
             "Cookie: a=b; session=hunter2",
             r#"{"password":"correct hunter2 battery"}"#,
             r#"{"jwt":"hunter2.x.y"}"#,
+            r#"42["login",{"password":"cut off hunter2"#,
+            r#"{"line":"{\"api_key\":\"hunter2 hunter2\"}"}"#,
+            "at http://h/x#access=hunter2",
+            r#"{"client_secret":{"x":["hunter2",{"y":"a \"}] hunter2"}]},"z":1}"#,
+            r#"{"client_secret":["x","hunter2"#,
             "passphrase='the hunter2'",
         ] {
             let redacted = redactor.text(line);
@@ -319,6 +400,7 @@ mod tests {
             "loaded 3 models in 2.5 s",
             "the tokenizer from disk was ready",
             "a key frame at 2.0",
+            "tokens: [1, 2, 3]",
             "rtmp://h/live/s1/in: refused",
         ] {
             assert_eq!(redactor.text(plain), plain);
@@ -341,5 +423,29 @@ mod tests {
         let text = headers.to_string();
         assert!(!text.contains("Bearer") && !text.contains("a=b") && !text.contains("\"k\""), "{text}");
         assert!(text.contains("\"*/*\""));
+    }
+
+    #[test]
+    fn subprotocols_that_are_tokens_are_hidden() {
+        let subprotocols = |list: &str| {
+            let mut headers = json!({"Sec-WebSocket-Protocol": list});
+            redactor().headers(&mut headers);
+            headers["Sec-WebSocket-Protocol"].as_str().unwrap().to_owned()
+        };
+        for name in ["chat", "mqtt, v12.stomp", "graphql-transport-ws", "wamp.2.json", "soap, ocpp1.6", "binary.k8s.io"]
+        {
+            assert_eq!(subprotocols(name), name);
+        }
+        for list in [
+            "chat, Bearer.hunter2",
+            "bearer, hunter2",
+            "access_token, hunter2",
+            "base64url.bearer.authorization.k8s.io.aHVudGVyMg-hunter2",
+            "aHVudGVyMhunter2",
+            "chat, eyJhbGciOi.hunter2hunter2hunter2.x",
+        ] {
+            let found = subprotocols(list);
+            assert!(!found.contains("hunter2") && found.contains("redacted:"), "{found}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What a person sees while a run is recorded: one living line on a terminal, a plain one every 5 s elsewhere.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -8,6 +8,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::intake::Clock;
 use crate::recorder::Progress;
+
+/// Tells a person one line. It may be that stderr lies on the very disk that is full, or is closed: a line less is no
+/// reason to end, as it is for `eprintln!`.
+pub fn say(line: impl std::fmt::Display) {
+    writeln!(std::io::stderr(), "{line}").unwrap_or_default();
+}
 
 /// Shows the progress until the token is cancelled.
 pub async fn show(progress: impl Fn() -> Progress, clock: Clock, token: CancellationToken) {
@@ -28,7 +34,7 @@ pub async fn show(progress: impl Fn() -> Progress, clock: Clock, token: Cancella
                     bar.set_message(line);
                     bar.tick();
                 } else {
-                    eprintln!("{line}");
+                    say(line);
                 }
             }
         }

@@ -9,6 +9,8 @@
 //! Integers are little-endian; the checksum covers table, seq and payload. A reader takes whole entries and stops at
 //! the first that is not: how a journal ends is a fact about the run, not an error.
 
+mod resume;
+
 use std::fs::{File, OpenOptions};
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};

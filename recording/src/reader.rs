@@ -47,8 +47,8 @@ impl Recording {
             let (state, end_ns) = (run.state, run.duration_ns);
             return Ok(Recording { dir: dir.to_owned(), run, state, end_ns, journal: None });
         };
-        let state = if is_running(dir) { State::Running } else { State::Incomplete };
         let end_ns = end_ns(&journal)?;
+        let state = if is_running(dir) { State::Running } else { ended_as(&journal)? };
         Ok(Recording { dir: dir.to_owned(), run, state, end_ns, journal: Some(journal) })
     }
 
@@ -62,7 +62,8 @@ impl Recording {
         &self.run
     }
 
-    /// How far the recording has come, as found: a run whose collector is gone is incomplete.
+    /// How far the recording has come, as found: a run whose collector is gone is incomplete, unless the last thing it
+    /// wrote was that the run is complete; then only sealing was cut off.
     pub fn state(&self) -> State {
         self.state
     }
@@ -175,6 +176,16 @@ pub(crate) fn end_ns(entries: &Entries) -> Result<i64, Error> {
         })?;
     }
     Ok(end_ns)
+}
+
+/// What a journal that nobody writes any more says of its run. Its writer notes the run's end behind everything else.
+fn ended_as(entries: &Entries) -> Result<State, Error> {
+    if entries.last_table() != Some(Table::Run) {
+        return Ok(State::Incomplete);
+    }
+    let last = last_rows::<Run>(&entries.batches(Table::Run)?).pop();
+    let is_complete = last.is_some_and(|stamped| stamped.row.state == State::Complete.name());
+    Ok(if is_complete { State::Complete } else { State::Incomplete })
 }
 
 pub(crate) fn settled(table: Table, entries: &Entries, end_ns: i64) -> Result<Option<RecordBatch>, Error> {

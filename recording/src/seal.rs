@@ -32,16 +32,22 @@ pub fn seal(dir: &Path, run: &RunFile, state: State) -> Result<RunFile, Error> {
         sealed.duration_ns = end_ns;
     }
     for table in Table::ALL {
-        sealed.tables.push(write_table(dir, table, &entries, end_ns)?);
+        // A full disk has better use for the room than half a table.
+        let half = |_: &Error| fs::remove_file(dir.join(temporary_name(table))).unwrap_or_default();
+        sealed.tables.push(write_table(dir, table, &entries, end_ns).inspect_err(half)?);
     }
     sealed.write(dir)?;
     fs::remove_file(&journal).map_err(Error::file("remove", &journal))?;
     Ok(sealed)
 }
 
+fn temporary_name(table: Table) -> String {
+    format!("{}.tmp", table.file_name())
+}
+
 fn write_table(dir: &Path, table: Table, entries: &Entries, end_ns: i64) -> Result<TableFile, Error> {
     let name = table.file_name();
-    let temporary = dir.join(format!("{name}.tmp"));
+    let temporary = dir.join(temporary_name(table));
     let encode = |source: ParquetError| Error::Encode { table: table.name(), source };
     let file = create_private(&temporary)?;
     let mut writer = ArrowWriter::try_new(file, table.schema(), Some(properties(table))).map_err(encode)?;

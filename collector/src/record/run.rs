@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::events::Ground;
 use super::faults::Faults;
+use super::finished::{End, Finished};
 use super::stage::Stage;
 use super::system::System;
 use super::timeline::Timeline;
@@ -23,14 +24,15 @@ use super::wrapped::Wrapped;
 use super::{copies, facts, shown};
 use crate::folder::{self, Folder};
 use crate::intake::{Clock, Intake};
-use crate::recorder::{Progress, Recorder};
+use crate::recorder::Recorder;
 use crate::redact::{self, Redactor};
 use crate::scenario::Scenario;
+use crate::status::{self, say};
 use crate::tap::Tap;
 use crate::until::{self, Watch};
 use crate::watch::{HostWatch, ProcessWatch, Watched};
 use crate::wire::Limits;
-use crate::{AnyError, chain, cli, status};
+use crate::{AnyError, chain, cli};
 
 /// How long the last look at every page may take.
 const LAST_LOOK: Duration = Duration::from_secs(6);
@@ -101,65 +103,6 @@ impl Setup {
     }
 }
 
-/// Why a run is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    Until,
-    Command,
-    Duration,
-    Limit,
-    Stopped,
-    NotUp,
-}
-
-impl End {
-    fn name(self) -> &'static str {
-        match self {
-            End::Until => "until",
-            End::Command => "command",
-            End::Duration => "duration",
-            End::Limit => "limit",
-            End::Stopped => "stopped",
-            End::NotUp => "not up",
-        }
-    }
-}
-
-/// What a run left.
-pub(super) struct Finished {
-    pub(super) dir: PathBuf,
-    pub(super) problems: Vec<String>,
-    end: End,
-    /// Whether the scenario says what should have ended the run.
-    has_until: bool,
-    state: State,
-    duration_ns: i64,
-    progress: Progress,
-}
-
-impl Finished {
-    pub(super) fn exit_code(&self) -> u8 {
-        let gaps = self.progress.rows.contains_key(Table::Gaps.name()) || self.progress.lost > 0;
-        match self.end {
-            End::NotUp => 4,
-            End::Limit if self.has_until => 3,
-            _ if self.state != State::Complete || gaps || self.progress.failure.is_some() => 3,
-            _ => 0,
-        }
-    }
-
-    pub(super) fn summary(&self) -> String {
-        let rows: u64 = self.progress.rows.values().sum();
-        let seconds = self.duration_ns as f64 / 1e9;
-        let lost = match self.progress.lost {
-            0 => String::new(),
-            lost => format!(", {lost} records lost"),
-        };
-        let (state, end) = (self.state.name(), self.end.name());
-        format!("recorded {seconds:.1} s, {rows} rows{lost}; {state}, ended by: {end}")
-    }
-}
-
 struct Live {
     setup: Setup,
     folder: Folder,
@@ -187,7 +130,7 @@ pub(super) async fn run(
     taps.tracker.spawn(status::show(progress, clock, shown_until));
     let end = live.live(stage, stop).await?;
     taps.stop().await;
-    live.finish(end)
+    Ok(live.finish(end))
 }
 
 /// What runs from before the system is up until after it is down.
@@ -213,10 +156,11 @@ impl Live {
         let run_file = setup.run_file(&redactor, facts::version(&versions), more).await?;
         let run_id = run_file.run_id.clone();
         let folder = Folder::create(&setup.runs, &run_id)?;
+        let intake = Intake::new(*clock);
+        // The journal before run.json: whatever has a run.json can be recovered.
+        let recorder = Recorder::spawn(intake.clone(), folder.journal())?;
         run_file.write(folder.dir())?;
         problems.extend(copy_texts(scenario, &folder, &redactor)?);
-        let intake = Intake::new(*clock);
-        let recorder = Recorder::spawn(intake.clone(), folder.journal())?;
         let source = intake.source("run", "run", &[Table::Run, Table::Params, Table::Timeline]);
         source.live();
         let timeline = Timeline { source, run_id };
@@ -228,14 +172,18 @@ impl Live {
             live.timeline.source.put(live.setup.clock.now_ns(), param);
         }
         live.timeline.phase("start", serde_json::json!({}));
-        eprintln!("recording {}", shown(live.folder.dir()).display());
+        say(format_args!("recording {}", shown(live.folder.dir()).display()));
         Ok(live)
     }
 
-    /// The row of `run` as it stands; the last one counts.
+    /// Notes the row of `run` as it stands; the last one counts.
     fn put_run(&self) {
+        self.timeline.source.put(self.setup.clock.now_ns(), self.run_row());
+    }
+
+    fn run_row(&self) -> Run {
         let file = &self.run_file;
-        let row = Run {
+        Run {
             run_id: file.run_id.clone(),
             scenario: file.scenario.clone(),
             kind: file.kind.clone(),
@@ -248,8 +196,7 @@ impl Live {
             started_unix_ns: file.started_unix_ns,
             duration_ns: file.duration_ns,
             labels: serde_json::json!(file.labels).to_string(),
-        };
-        self.timeline.source.put(self.setup.clock.now_ns(), row);
+        }
     }
 
     async fn start_taps(&self) -> Result<Background, AnyError> {
@@ -259,7 +206,7 @@ impl Live {
         for tap in &self.setup.scenario.taps {
             let listen = tap.listen.address(self.setup.host_gateway);
             let tap = Tap::bind(tap, listen, &self.intake, Arc::clone(&self.redactor), &limits).await?;
-            eprintln!("tap {tap}");
+            say(format_args!("tap {tap}"));
             background.tracker.spawn(tap.run(background.token.clone()));
         }
         let mut processes = ProcessWatch::new(&self.intake, Arc::clone(&self.watched));
@@ -274,7 +221,7 @@ impl Live {
             tokio::select! {
                 () = failed.cancelled() => {
                     let failure = progress().failure.unwrap_or_default();
-                    eprintln!("collector: recording has ended, traffic goes on: {failure}");
+                    say(format_args!("collector: recording has ended, traffic goes on: {failure}"));
                 }
                 () = token.cancelled() => {}
             }
@@ -343,7 +290,7 @@ impl Live {
         if let Err(error) = started.and_then(|()| Ok(system.publish(scenario)?)) {
             let problem = self.redactor.text(&chain(&*error));
             let last_lines = error.downcast_ref::<compose::Error>().map(compose::Error::last_lines).unwrap_or_default();
-            last_lines.iter().for_each(|line| eprintln!("  | {}", self.redactor.text(line)));
+            last_lines.iter().for_each(|line| say(format_args!("  | {}", self.redactor.text(line))));
             self.timeline.phase("not up", serde_json::json!({"error": problem}));
             self.problems.push(problem);
             return End::NotUp;
@@ -390,7 +337,7 @@ impl Live {
         if let Err(problem) = self.until_true(&until.sql).await {
             // The run still has its limit; ending it here would cut off what it was recorded for.
             let problem = format!("[until] can't be asked: {problem}");
-            eprintln!("collector: {problem}; the run goes on to its limit");
+            say(format_args!("collector: {problem}; the run goes on to its limit"));
             self.timeline.phase("until failed", serde_json::json!({"error": problem}));
             return std::future::pending().await;
         }
@@ -420,29 +367,30 @@ impl Live {
         }
     }
 
-    fn finish(mut self, end: End) -> Result<Finished, AnyError> {
+    fn finish(mut self, end: End) -> Finished {
+        self.intake.close();
+        let recorder = self.recorder.end();
         let by_hand = end == End::Stopped && self.setup.ends_by_hand();
         self.run_file.duration_ns = self.setup.clock.now_ns();
         self.run_file.state = match end {
             End::Stopped if !by_hand => State::Incomplete,
+            _ if recorder.has_failed() => State::Incomplete,
             _ => State::Complete,
         };
-        self.put_run();
-        self.intake.close();
-        let progress = self.recorder.finish();
-        if progress.failure.is_some() {
-            self.run_file.state = State::Incomplete;
-        }
-        let mut problems = self.problems;
+        let progress = recorder.close(self.run_file.duration_ns, self.run_row());
+        let mut problems = std::mem::take(&mut self.problems);
         if end == End::Limit && self.setup.scenario.until.is_some() {
             problems.push("the limit was reached before [until] was true".to_owned());
         }
-        problems.extend(progress.failure.as_ref().map(|failure| format!("not all was recorded: {failure}")));
+        if let Some(failure) = &progress.failure {
+            self.run_file.state = State::Incomplete;
+            problems.push(format!("not all was recorded, {} records are lost: {failure}", progress.lost));
+        }
         if let Err(error) = self.folder.seal(&self.run_file, self.run_file.state) {
-            problems.push(format!("the journal stays as it is, for `collector recover`: {}", chain(&error)));
+            problems.push(self.unsealed(&error));
             self.run_file.state = State::Incomplete;
         }
-        Ok(Finished {
+        Finished {
             dir: shown(self.folder.dir()),
             problems,
             end,
@@ -450,7 +398,17 @@ impl Live {
             state: self.run_file.state,
             duration_ns: self.run_file.duration_ns,
             progress,
-        })
+        }
+    }
+
+    /// What became of a recording that could not be sealed, and what to do.
+    fn unsealed(&self, error: &recording::Error) -> String {
+        let (dir, error) = (shown(self.folder.dir()), chain(error));
+        let dir = dir.display();
+        match self.folder.journal().exists() {
+            true => format!("not sealed: {error}; the journal stays: make room, then `collector recover {dir}`"),
+            false => format!("the journal of {dir} is gone: `collector recover` it from where it was moved to"),
+        }
     }
 }
 

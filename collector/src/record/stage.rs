@@ -16,6 +16,7 @@ use super::events::Ground;
 use crate::intake::{Clock, Source};
 use crate::redact::Redactor;
 use crate::scenario::{Listen, Project, ProjectVersion, Scenario};
+use crate::status::say;
 use crate::{AnyError, folder, watch};
 
 /// The engine, and the projects that are up on it.
@@ -99,7 +100,7 @@ impl Stage {
         for leftover in self.engine.leftovers(&host).await? {
             if is_free(&leftover.lock) {
                 let (project, containers) = (&leftover.project, leftover.containers);
-                eprintln!("removing what a killed collector left: project {project}, {containers} containers");
+                say(format_args!("removing what a killed collector left: project {project}, {containers} containers"));
                 self.engine.remove(project).await?;
                 std::fs::remove_file(&leftover.lock).ok();
             }
@@ -155,9 +156,9 @@ impl Stage {
                 none.insert(Up::new(&self.engine, &self.compose, &self.guard, rows, prefix).await?)
             }
         };
-        eprintln!("bringing up project {}", project.spec.name);
+        say(format_args!("bringing up project {}", project.spec.name));
         up.projects.start(&project.spec).await?;
-        eprintln!("project {} is healthy", project.spec.name);
+        say(format_args!("project {} is healthy", project.spec.name));
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use super::events::{Events, Ground};
 use super::stage::Stage;
 use crate::AnyError;
 use crate::scenario::{PUBLISHER, Scenario};
+use crate::status::say;
 
 /// What is started for a run, but for faults and a wrapped command.
 pub(super) struct System<'s> {
@@ -44,7 +45,7 @@ impl<'s> System<'s> {
         self.events[0].source().live();
         for process in &scenario.processes {
             self.processes.start(&process.spec).await?;
-            eprintln!("{} is ready", process.spec.name);
+            say(format_args!("{} is ready", process.spec.name));
         }
         Ok(())
     }
@@ -137,7 +138,7 @@ impl<'s> System<'s> {
 
     /// Leaves the system up until told to stop.
     pub(super) async fn stay_up(&mut self, stop: &CancellationToken) {
-        eprintln!("the system stays up until Ctrl-C");
+        say("the system stays up until Ctrl-C");
         stop.cancelled().await;
     }
 }

@@ -3,9 +3,12 @@
 
 mod containers;
 mod faults;
+mod harmless;
 mod memory;
 mod refusals;
 mod runs;
+mod secrets;
+mod traffic;
 mod wrapped;
 
 use std::path::{Path, PathBuf};
@@ -34,7 +37,18 @@ impl Scene {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_collector"));
-        command.args(arguments).current_dir(self.folder.path()).env("XDG_STATE_HOME", self.path("state"));
+        command.args(arguments);
+        self.here(command)
+    }
+
+    fn shell(&self, line: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", line]);
+        self.here(command)
+    }
+
+    fn here(&self, mut command: Command) -> Command {
+        command.current_dir(self.folder.path()).env("XDG_STATE_HOME", self.path("state"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

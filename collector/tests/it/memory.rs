@@ -11,7 +11,8 @@ use recording::record::{Gap, Packet};
 
 const CONNECTIONS: usize = 200;
 const MESSAGE_BYTES: usize = 50_000_000;
-const REQUEST: &[u8] = b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+const REQUEST: &[u8] =
+    b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
 const RESPONSE: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
 
 /// The most memory that a process had at any time, in bytes.
@@ -119,7 +120,10 @@ fn two_hundred_messages_of_50_mb_at_once_stay_below_512_mb() {
     assert!(gaps.iter().any(|gap| gap.row.reason.starts_with("budget: ")), "{gaps:?}");
     let packets = recording.rows::<Packet>().unwrap();
     let whole = |name: &str| {
-        packets.iter().filter(|packet| packet.row.event.as_deref() == Some(name) && packet.row.problem.is_none()).count()
+        packets
+            .iter()
+            .filter(|packet| packet.row.event.as_deref() == Some(name) && packet.row.problem.is_none())
+            .count()
     };
     eprintln!("peak {} MB; {} large and {} small messages kept", peak / 1_000_000, whole("large"), whole("small"));
     assert!(whole("large") <= CONNECTIONS && packets.len() <= 2 * CONNECTIONS);
