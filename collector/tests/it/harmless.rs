@@ -81,6 +81,13 @@ fn must_begin_with(recording: &Recording, client: &Client) -> usize {
     talks.len()
 }
 
+/// Everything that was said comes into the journal.
+fn must_be_recorded(dir: &Path, client: &Client) {
+    crate::wait_for("all messages are in the journal", || {
+        (must_begin_with(&Recording::open(dir).ok()?, client) == client.said.len()).then_some(())
+    });
+}
+
 fn recover(scene: &Scene, dir: &Path) -> Recording {
     let recovered = scene.command(&["recover", dir.to_str().unwrap()]).output().unwrap();
     assert_eq!(recovered.status.code(), Some(0), "{}", String::from_utf8_lossy(&recovered.stderr));
@@ -134,6 +141,7 @@ fn where_room_comes_back_what_is_missing_is_a_gap() {
     let mut client = Client::connect(sidecar.port);
     disk.resize(48);
     (0..5).for_each(|_| client.say(300_000));
+    must_be_recorded(&scene.run_dir().unwrap(), &client);
     disk.fill(2 << 20);
     sidecar.wait_for_line(FAILED, || client.say(300_000));
     disk.make_room();
@@ -165,9 +173,7 @@ fn a_disk_that_is_full_when_the_run_ends_leaves_the_journal() {
     disk.resize(24);
     (0..20).for_each(|_| client.say(300_000));
     let dir = scene.run_dir().unwrap();
-    crate::wait_for("20 messages in the journal", || {
-        (must_begin_with(&Recording::open(&dir).ok()?, &client) == 20).then_some(())
-    });
+    must_be_recorded(&dir, &client);
     disk.fill(1 << 20);
     let (code, stderr) = sidecar.end();
     assert_eq!(code, Some(3), "{stderr}");
@@ -223,9 +229,7 @@ fn a_folder_that_is_moved_is_missed_and_can_be_recovered() {
     let before = client.round_trip_p99(Duration::MAX);
     (0..5).for_each(|_| client.say(300_000));
     let dir = scene.run_dir().unwrap();
-    crate::wait_for("5 messages in the journal", || {
-        (must_begin_with(&Recording::open(&dir).ok()?, &client) == 5).then_some(())
-    });
+    must_be_recorded(&dir, &client);
     let moved = scene.path("moved");
     std::fs::rename(&dir, &moved).unwrap();
     sidecar.wait_for_line(FAILED, || client.say(1000));
