@@ -1,6 +1,6 @@
 //! The recorder: one thread that takes rows from the intake into the journal.
 //!
-//! It drains and writes every 75 ms and syncs within 250 ms; once a second it records the state of every source and its
+//! It drains and writes every 60 ms and syncs within 250 ms; once a second it records the state of every source and its
 //! own lag, drops and bytes. When it can't record any more (the disk refuses, the journal is gone, a panic), it says so
 //! once, at once, and from then on only counts what comes; whoever carries traffic never learns of it.
 

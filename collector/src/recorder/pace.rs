@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-/// How long the recorder rests between two passes. Less than the 100 ms that a kill may lose, since writing takes time
-/// too; three of them are less than [`SYNC_WITHIN`].
-pub(super) const REST: Duration = Duration::from_millis(75);
+/// How long the recorder rests between two passes. Less than the 100 ms that a kill may lose, since decoding and writing
+/// take time too.
+pub(super) const REST: Duration = Duration::from_millis(60);
 
 /// A row waits at most that long for the disk; what is left of 250 ms is for passes that take long, and for the disk.
 const SYNC_WITHIN: Duration = Duration::from_millis(230);
@@ -69,6 +69,6 @@ mod tests {
         let start = Instant::now();
         let mut pace = Pace::new(start);
         let passes = (1..=400).map(|pass| start + REST * pass);
-        assert_eq!(passes.filter(|now| pace.report_is_due(*now)).count(), 28, "30 s in passes of 75 ms");
+        assert_eq!(passes.filter(|now| pace.report_is_due(*now)).count(), 23, "24 s in passes of 60 ms");
     }
 }

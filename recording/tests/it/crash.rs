@@ -106,13 +106,11 @@ fn a_power_cut_costs_what_was_not_synced_and_nothing_before_it() {
         assert_eq!(torn, (!boundaries.contains(&cut)).then(|| *boundaries.iter().rfind(|at| **at < cut).unwrap()));
     }
     for at in from..whole.len() {
-        for bit in [0x01, 0x80] {
-            let mut altered = whole.clone();
-            altered[at] ^= bit;
-            fs::write(&path, &altered).unwrap();
-            let entries = boundaries[boundaries.len() - 5..].iter().skip(1).filter(|end| **end <= at).count();
-            assert_eq!(whole_messages(dir.path()), 3 + entries / 2, "flipped at {at}");
-        }
+        let mut altered = whole.clone();
+        altered[at] ^= 1 << (at % 8);
+        fs::write(&path, &altered).unwrap();
+        let entries = boundaries[boundaries.len() - 5..].iter().skip(1).filter(|end| **end <= at).count();
+        assert_eq!(whole_messages(dir.path()), 3 + entries / 2, "flipped at {at}");
     }
 }
 
