@@ -119,7 +119,7 @@ fn what_does_not_fit_is_refused_with_place_and_remedy() {
             ("name = \"chat\"\ncommand", "name = \"publisher\"\ncommand", "this name is that of whoever publishes"),
             ("process = \"chat\"", "process = \"gone\"", "there is no [[process]] named `gone`"),
             ("limit = \"300s\"", "limit = \"300\"", "limit: `300` is no duration"),
-            ("\"http://127.0.0.1:3000\"", "\"https://x\"", "[[tap]] chat: upstream = `https://x`"),
+            ("\"http://127.0.0.1:3000\"", "\"ws://x\"", "[[tap]] chat: upstream = `ws://x`"),
             ("quiet = \"2s\"", "quite = \"2s\"", "unknown key `quite`: did you mean `quiet`?"),
             ("process = \"chat\"", "", "`signal` needs a `process` or a `container`"),
             ("process = \"chat\"", "container = \"chat/server\"", "in kind `process` name a `process`"),

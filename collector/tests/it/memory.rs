@@ -4,10 +4,11 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 use recording::reader::{self, Recording};
 use recording::record::{Gap, Packet};
+
+use super::wait_for;
 
 const CONNECTIONS: usize = 200;
 const MESSAGE_BYTES: usize = 50_000_000;
@@ -57,14 +58,6 @@ fn header(bytes: usize) -> Vec<u8> {
     header
 }
 
-fn wait_for(what: &str, condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(120);
-    while !condition() {
-        assert!(Instant::now() < deadline, "not within 120 s: {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
 #[test]
 fn two_hundred_messages_of_50_mb_at_once_stay_below_512_mb() {
     static COUNTED: AtomicU64 = AtomicU64::new(0);
@@ -83,7 +76,7 @@ fn two_hundred_messages_of_50_mb_at_once_stay_below_512_mb() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    wait_for("the tap listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    wait_for("the tap listens", || TcpStream::connect(("127.0.0.1", port)).ok());
     let mut streams: Vec<TcpStream> = (0..CONNECTIONS).map(|_| connect(port)).collect();
 
     // All of them grow at the same time, a piece each in turn.
@@ -106,7 +99,7 @@ fn two_hundred_messages_of_50_mb_at_once_stay_below_512_mb() {
         stream.write_all(&[&[0x81, 0x80 | small.len() as u8, 0, 0, 0, 0], &small[..]].concat()).unwrap();
     }
     let sent = (CONNECTIONS * (frame.len() + MESSAGE_BYTES + 6 + 11)) as u64;
-    wait_for("every byte arrives", || COUNTED.load(Ordering::Relaxed) == sent);
+    wait_for("every byte arrives", || (COUNTED.load(Ordering::Relaxed) == sent).then_some(()));
     drop(streams);
     let peak = peak_bytes(&collector);
     rustix::process::kill_process(rustix::process::Pid::from_child(&collector), rustix::process::Signal::INT).unwrap();
