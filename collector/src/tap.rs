@@ -29,6 +29,7 @@ use tokio_util::task::TaskTracker;
 use crate::intake::{Clock, Intake, Source};
 use crate::redact::Redactor;
 use crate::scenario;
+use crate::status::say;
 use crate::wire::Limits;
 use buffers::Buffers;
 use queue::{Observed, Queue};
@@ -210,7 +211,7 @@ async fn serve(link: Link, client: std::io::Result<std::net::TcpStream>, peer: S
         Ok(upstream) => upstream,
         Err(error) => {
             if let Some(problem) = link.upstream.untrusted(&error) {
-                eprintln!("collector: tap {}: nothing passes: {problem}", link.tap);
+                say(format!("collector: tap {}: nothing passes: {problem}", link.tap));
             }
             // The client sees what it would have seen without the tap: a connection that is reset, not one that hangs.
             let reset = client.set_zero_linger().err().map(|error| error.to_string());

@@ -13,6 +13,7 @@ use crate::intake::{Clock, Intake};
 use crate::record::stage::Stage;
 use crate::redact::Redactor;
 use crate::scenario::{self, Listen, Scenario};
+use crate::status::say;
 use crate::tap::Tap;
 use crate::wire::Limits;
 use crate::{AnyError, chain};
@@ -76,7 +77,7 @@ impl<'s> Scene<'s> {
             let started =
                 match (&mut self.stage, self.scenario.processes.get(self.up), self.scenario.projects.get(self.up)) {
                     (_, Some(process), _) => {
-                        eprintln!("starting {} for the handshake", process.spec.name);
+                        say(format!("starting {} for the handshake", process.spec.name));
                         self.processes.start(&process.spec).await.map(drop).map_err(|error| chain(&error))
                     }
                     (Some(stage), _, Some(project)) => stage

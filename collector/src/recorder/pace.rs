@@ -4,7 +4,18 @@ use std::time::{Duration, Instant};
 
 /// How long the recorder rests between two passes. Less than the 100 ms that a kill may lose, since decoding and writing
 /// take time too.
-pub(super) const REST: Duration = Duration::from_millis(60);
+const REST: Duration = Duration::from_millis(60);
+
+/// A pass that writes more than this is followed by a shorter rest: many short passes stand less in the way of traffic
+/// that wants the same CPU than few long ones.
+const PASS_BYTES: u64 = 64 << 10;
+const SHORTEST_REST: Duration = Duration::from_millis(2);
+
+/// How long to rest after a pass that wrote so many bytes.
+pub(super) fn rest(written_bytes: u64) -> Duration {
+    let share = PASS_BYTES as f64 / written_bytes.max(PASS_BYTES) as f64;
+    REST.mul_f64(share).max(SHORTEST_REST)
+}
 
 /// A row waits at most that long for the disk; what is left of 250 ms is for passes that take long, and for the disk.
 const SYNC_WITHIN: Duration = Duration::from_millis(200);
@@ -62,6 +73,13 @@ mod tests {
             }
             assert!(now - last_sync <= Duration::from_millis(250));
         }
+    }
+
+    #[test]
+    fn the_more_was_written_the_sooner_the_next_pass() {
+        assert_eq!([0, 1, PASS_BYTES].map(rest), [REST; 3]);
+        assert_eq!(rest(3 * PASS_BYTES), REST / 3);
+        assert_eq!([1 << 30, u64::MAX].map(rest), [SHORTEST_REST; 2]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use recording::record::{Run, Stat};
 use recording::{Error, Row, Table};
 
 use super::loss::Loss;
-use super::pace::{Pace, REST};
+use super::pace::{self, Pace};
 use super::store::Store;
 use super::{Progress, Shown};
 use crate::chain;
@@ -43,6 +43,7 @@ impl Work {
     pub(super) fn run(&mut self) {
         let mut entries = VecDeque::new();
         loop {
+            let before = self.store.written_bytes();
             let passed = catch_unwind(AssertUnwindSafe(|| self.pass(&mut entries, Instant::now())));
             if passed.is_err() {
                 self.fail("the recorder panicked: please report it; a new recording works again".to_owned());
@@ -51,7 +52,7 @@ impl Work {
             if self.closed {
                 return;
             }
-            std::thread::sleep(REST);
+            std::thread::sleep(pace::rest(self.store.written_bytes().saturating_sub(before)));
         }
     }
 
