@@ -31,7 +31,8 @@ pub fn tables(found: &[Found], sizes: &[Size]) -> String {
 }
 
 fn half(text: &mut String, found: &[Found]) {
-    line(text, "### At half of direct's highest rate\n");
+    let percent = found.first().map_or(50.0, |found| 100.0 * found.asked / found.direct_max);
+    line(text, &format!("### At {percent:.1} % of direct's highest rate\n"));
     line(
         text,
         "Latency counts from when a message was meant to leave. Ratios are of rounds of one run, median (least..most); \"direct again\" against direct is the machine's noise.\n",

@@ -36,16 +36,16 @@ impl Scene {
     async fn new(decoding: Decoding) -> Scene {
         let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = server.local_addr().unwrap().port();
-        Scene::before(server, &format!("http://127.0.0.1:{port}"), decoding).await
+        Scene::before(server, &format!("http://127.0.0.1:{port}"), decoding, Limits::default()).await
     }
 
-    async fn before(server: TcpListener, upstream: &str, decoding: Decoding) -> Scene {
+    async fn before(server: TcpListener, upstream: &str, decoding: Decoding, limits: Limits) -> Scene {
         let upstream = scenario::Upstream::parse(upstream, None).unwrap();
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let written = scenario::Tap { name: "t".to_owned(), listen: scenario::Listen::Address(listen), upstream };
         let intake = Intake::new(Clock::start());
         let redactor = Arc::new(Redactor::with_key(vec![3; 32], []));
-        let mut tap = Tap::bind(&written, listen, &intake, redactor, &Limits::default()).await.unwrap();
+        let mut tap = Tap::bind(&written, listen, &intake, redactor, &limits).await.unwrap();
         if decoding != Decoding::On {
             tap.queue = Arc::new(Queue::default());
             let queue = Arc::clone(&tap.queue);
@@ -190,7 +190,7 @@ async fn a_server_that_is_not_there_is_a_reset_and_a_row() {
     let port = server.local_addr().unwrap().port();
     drop(server);
     let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let scene = Scene::before(other, &format!("http://127.0.0.1:{port}"), Decoding::On).await;
+    let scene = Scene::before(other, &format!("http://127.0.0.1:{port}"), Decoding::On, Limits::default()).await;
     let mut client = TcpStream::connect(scene.address).await.unwrap();
     let seen = tokio::time::timeout(DEADLINE, client.read(&mut [0])).await.expect("it is told");
     assert_eq!(seen.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
@@ -243,4 +243,29 @@ async fn what_a_stalled_decoder_has_no_room_for_is_a_gap() {
     }
     assert_eq!(held + lost, 100 << 20);
     assert!(held <= 64 << 20 && held > 60 << 20, "{held}");
+}
+
+#[tokio::test]
+async fn a_message_without_room_passes_and_is_a_gap_that_says_so() {
+    let limits = Limits { message_bytes: 10_000, ..Limits::default() };
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let upstream = format!("http://{}", server.local_addr().unwrap());
+    let scene = Scene::before(server, &upstream, Decoding::On, limits).await;
+    let (mut client, mut server) = scene.connect().await;
+    let message = |length: u16| {
+        let header = [&[0x81, 0x80 | 126], &length.to_be_bytes()[..], &[0; 4]].concat();
+        [&header, "42[\"x\",\"".as_bytes(), &vec![b'y'; usize::from(length) - 11], b"\"]"].concat()
+    };
+    let sent = [REQUEST, &message(20_000), &message(5_000)].concat();
+    client.write_all(&sent).await.unwrap();
+    server.write_all(RESPONSE).await.unwrap();
+    let mut got = vec![0; sent.len()];
+    tokio::time::timeout(DEADLINE, server.read_exact(&mut got)).await.expect("all of it arrives").unwrap();
+    assert!(got == sent);
+    drop((client, server));
+    let rows = scene.end().await;
+    assert_eq!(gaps(&rows), ["budget: the message has more than 10000 bytes"]);
+    let packets = rows.iter().filter_map(|row| if let Row::Packet(packet) = row { Some(packet) } else { None });
+    let problems: Vec<Option<&str>> = packets.map(|packet| packet.problem.as_deref()).collect();
+    assert_eq!(problems, [Some("budget: the message has more than 10000 bytes"), None]);
 }

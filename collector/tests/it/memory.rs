@@ -110,7 +110,9 @@ fn two_hundred_messages_of_50_mb_at_once_stay_below_512_mb() {
     let dirs = reader::list(runs.path()).unwrap();
     let recording = Recording::open(&dirs[0]).unwrap();
     let gaps = recording.rows::<Gap>().unwrap();
-    assert!(gaps.iter().any(|gap| gap.row.reason.starts_with("budget: ")), "{gaps:?}");
+    // Which of the two it is, depends on how far the decoder is behind.
+    let of_memory = |reason: &str| reason.starts_with("budget: ") || reason.starts_with("the tap's queue was full");
+    assert!(gaps.iter().any(|gap| of_memory(&gap.row.reason)), "{gaps:?}");
     let packets = recording.rows::<Packet>().unwrap();
     let whole = |name: &str| {
         packets
