@@ -254,7 +254,7 @@ async fn a_message_without_room_passes_and_is_a_gap_that_says_so() {
     let (mut client, mut server) = scene.connect().await;
     let message = |length: u16| {
         let header = [&[0x81, 0x80 | 126], &length.to_be_bytes()[..], &[0; 4]].concat();
-        [&header, "42[\"x\",\"".as_bytes(), &vec![b'y'; usize::from(length) - 11], b"\"]"].concat()
+        [&header, "42[\"x\",\"".as_bytes(), &vec![b'y'; usize::from(length) - 10], b"\"]"].concat()
     };
     let sent = [REQUEST, &message(20_000), &message(5_000)].concat();
     client.write_all(&sent).await.unwrap();
