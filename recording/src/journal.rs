@@ -55,15 +55,12 @@ impl Journal {
             .mode(0o600)
             .open(path)
             .map_err(Error::file("create the journal", path))?;
-        Ok(Journal {
-            path: path.to_owned(),
-            file,
-            waiting: Table::ALL.into_iter().map(AnyRows::new).collect(),
-            entries: Vec::new(),
-            large_bytes: 0,
-            next_seq: [0; Table::ALL.len()],
-            written_bytes: 0,
-        })
+        Ok(Journal::on(path, file, [0; Table::ALL.len()], 0))
+    }
+
+    fn on(path: &Path, file: File, next_seq: [i64; Table::ALL.len()], written_bytes: u64) -> Journal {
+        let waiting = Table::ALL.into_iter().map(AnyRows::new).collect();
+        Journal { path: path.to_owned(), file, waiting, entries: Vec::new(), large_bytes: 0, next_seq, written_bytes }
     }
 
     /// Takes one row and gives it the next `seq` of its table.

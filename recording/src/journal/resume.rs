@@ -4,7 +4,6 @@ use std::fs::OpenOptions;
 use std::path::Path;
 
 use super::{Entries, Journal};
-use crate::record::AnyRows;
 use crate::{Error, Table};
 
 impl Journal {
@@ -25,15 +24,7 @@ impl Journal {
         }
         let file = OpenOptions::new().append(true).open(path).map_err(Error::file("open the journal", path))?;
         file.set_len(entries.whole_bytes()).map_err(Error::file("cut the torn end off", path))?;
-        Ok(Journal {
-            path: path.to_owned(),
-            file,
-            waiting: Table::ALL.into_iter().map(AnyRows::new).collect(),
-            entries: Vec::new(),
-            large_bytes: 0,
-            next_seq,
-            written_bytes: entries.whole_bytes(),
-        })
+        Ok(Journal::on(path, file, next_seq, entries.whole_bytes()))
     }
 }
 
