@@ -298,7 +298,7 @@ fn decide(posterior: &Posterior, seen: &Seen<'_>) -> Verdict {
         Verdict::Environment
     } else if posterior.flaky + posterior.stable >= SURE_OF_RATE {
         if posterior.flaky > posterior.stable { Verdict::Flaky } else { Verdict::Stable }
-    } else if seen.broken == 0 && seen.runs > 0 {
+    } else if seen.broken == 0 && seen.runs > 0 && seen.excuse == 0.0 {
         Verdict::Stable
     } else if posterior.broken_no_baseline >= SURE_OF_BROKEN {
         Verdict::BrokenNoBaseline
@@ -337,7 +337,7 @@ fn resource(priors: &Priors, series: &Series) -> f64 {
     }
     // Faults come by themselves far more often than a version brings them.
     let pace = Pace { product: priors.pace.outage, outage: priors.pace.product, ..priors.pace };
-    let priors = Priors { pace, ..priors.clone() };
+    let priors = Priors { pace, outage_returns: 1.0, ..priors.clone() };
     by_colours(&priors, &run_through(&priors, &evidence)).regression
 }
 
@@ -363,6 +363,8 @@ fn by_colours(priors: &Priors, segments: &Segments) -> Posterior {
         posterior.broken_no_baseline = priors.start[BROKEN];
         posterior.flaky = 1.0 - posterior.stable - posterior.broken_no_baseline;
     }
+    let sum: f64 = posterior.named().iter().map(|(_, share)| share).sum();
+    posterior.keep(1.0 / sum);
     posterior
 }
 

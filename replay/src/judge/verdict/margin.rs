@@ -30,6 +30,8 @@ const MEAN_WEIGHT: f64 = 0.1;
 const LEAST_AFTER: usize = 1;
 /// With fewer steps of its clock a slope is no other than a shift.
 const LEAST_FOR_SLOPE: usize = 6;
+/// Where chance explains the order as well as this, no slope is looked for.
+const LOOK_AT_SLOPE: f64 = 0.1;
 /// A slope that chance explains as well as this is none.
 const CHANCE: f64 = 0.005;
 
@@ -88,14 +90,16 @@ pub struct Drift {
 /// What margins say, in the order of a history.
 pub fn margins(priors: &Priors, measured: &[Measured]) -> Margins {
     let Some(scale) = Scale::of(priors, measured) else { return Margins::default() };
-    let values: Vec<f64> = near(measured, scale.noise).iter().map(|value| (value - scale.middle) / scale.noise).collect();
+    let values: Vec<f64> =
+        near(measured, scale.noise).iter().map(|value| (value - scale.middle) / scale.noise).collect();
     let steps: Vec<Step> = measured.iter().map(|run| run.step).collect();
     let model = Model::new(priors, values.len(), scale.temper);
     let mut told = vec![(1.0 - 2.0 * priors.sloped, model.shifts(&steps, &values))];
     // A slope of unknown size costs as much as any parameter does (G. Schwarz 1978).
     let occam = (values.len() as f64).powf(-0.5);
+    let ordered = trend_by_chance(&values) < LOOK_AT_SLOPE;
     let clocks = [by_run(&steps), by_version(&steps)];
-    for clock in clocks.into_iter().filter(|clock| values_of(clock) >= LEAST_FOR_SLOPE) {
+    for clock in clocks.into_iter().filter(|clock| ordered && values_of(clock) >= LEAST_FOR_SLOPE) {
         let slope = sen(&clock, &values);
         let middle = median(clock.clone());
         let straight: Vec<f64> = values.iter().zip(&clock).map(|(value, at)| value - slope * (at - middle)).collect();
@@ -107,7 +111,8 @@ pub fn margins(priors: &Priors, measured: &[Measured]) -> Margins {
     if total <= 0.0 || !total.is_finite() {
         return Margins::default();
     }
-    let mix = |of: &dyn Fn(&Shifts) -> f64| told.iter().map(|(weight, shifts)| weight * of(shifts)).sum::<f64>() / total;
+    let mix =
+        |of: &dyn Fn(&Shifts) -> f64| told.iter().map(|(weight, shifts)| weight * of(shifts)).sum::<f64>() / total;
     let creeps = told[1..].iter().map(|(weight, _)| weight).sum::<f64>() / total;
     let best = told.iter().max_by(|one, other| one.0.total_cmp(&other.0)).map(|(_, shifts)| shifts);
     let at = best.map_or(Vec::new(), |best| best.at.clone());
@@ -163,7 +168,8 @@ impl Scale {
         }
         let values: Vec<f64> = measured.iter().map(|run| run.margin).collect();
         let differences: Vec<f64> = values.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        let from_differences = MAD_TO_SIGMA * median(differences.iter().map(|difference| difference.abs()).collect()) / 2f64.sqrt();
+        let from_differences =
+            MAD_TO_SIGMA * median(differences.iter().map(|difference| difference.abs()).collect()) / 2f64.sqrt();
         let noise = from_differences.max(resolution(&values)? / 12f64.sqrt());
         let own = autocorrelation(&differences, noise);
         let alike = ((own.0 * own.1 + priors.autocorrelation) / (own.1 + 1.0)).clamp(0.0, 0.9);
@@ -202,10 +208,14 @@ fn near(measured: &[Measured], noise: f64) -> Vec<f64> {
         let from = place.saturating_sub(2).min(values.len().saturating_sub(5));
         median(values[from..(from + 5).min(values.len())].to_vec())
     };
-    values.iter().enumerate().map(|(place, value)| {
-        let middle = around(place);
-        value.clamp(middle - SPIKE * noise, middle + SPIKE * noise)
-    }).collect()
+    values
+        .iter()
+        .enumerate()
+        .map(|(place, value)| {
+            let middle = around(place);
+            value.clamp(middle - SPIKE * noise, middle + SPIKE * noise)
+        })
+        .collect()
 }
 
 /// Segments of margins, and what is thought of their scatter beforehand.
@@ -303,9 +313,9 @@ struct Path {
 }
 
 /// A way with less than this share is left out.
-const FORGOTTEN: f64 = 1e-5;
+const FORGOTTEN: f64 = 1e-4;
 /// From a way with less than this share no other comes.
-const BARREN: f64 = 1e-3;
+const BARREN: f64 = 5e-3;
 /// How far below its usual level a margin lies in an outage, in scale units, give or take half of it.
 const OUTAGE_DEPTH: f64 = 4.0;
 
@@ -366,7 +376,11 @@ impl Model<'_> {
                 };
                 more.push(Path { mass: path.mass * share, outage, ..path.clone() });
             }
-            path.mass *= if path.outage.is_some() { 1.0 - outage_end } else { 1.0 - product - hazards.environment - hazards.outage };
+            path.mass *= if path.outage.is_some() {
+                1.0 - outage_end
+            } else {
+                1.0 - product - hazards.environment - hazards.outage
+            };
         }
         paths.append(&mut more);
     }

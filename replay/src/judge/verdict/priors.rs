@@ -212,7 +212,9 @@ impl Taught {
         let default = Priors::default();
         let rate = |[hits, tries]: [f64; 2], default: f64| (hits + DEFAULTS_COUNT * default) / (tries + DEFAULTS_COUNT);
         let (counts, pace) = (&self.colours, default.pace);
-        let sum = |of: &dyn Fn(&Tried) -> [f64; 2]| self.pace.iter().map(of).fold([0.0; 2], |one, other| [one[0] + other[0], one[1] + other[1]]);
+        let sum = |of: &dyn Fn(&Tried) -> [f64; 2]| {
+            self.pace.iter().map(of).fold([0.0; 2], |one, other| [one[0] + other[0], one[1] + other[1]])
+        };
         let overall = Pace {
             product: rate(sum(&|tried| tried.product), pace.product),
             margin: rate(sum(&|tried| tried.margin), pace.margin),
@@ -276,7 +278,9 @@ fn sample(series: &[Series]) -> Vec<&Series> {
 
 /// FNV-1a, and a last stir (G. Fowler, L. C. Noll, P. Vo; D. Stafford's mix 13).
 fn hash(bytes: &[u8]) -> u64 {
-    let fnv = bytes.iter().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    let fnv = bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
     let stirred = (fnv ^ (fnv >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     (stirred ^ (stirred >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb) ^ (stirred >> 31)
 }
