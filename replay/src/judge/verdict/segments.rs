@@ -64,9 +64,9 @@ impl Hazards {
     pub fn of(priors: &Priors, step: Step) -> Hazards {
         Hazards {
             // Between two runs of the same version nothing of the product can have changed.
-            product: if step.version { priors.product_hazard } else { 0.0 },
+            product: if step.version { priors.pace.product } else { 0.0 },
             environment: if step.environment { priors.environment_hazard } else { priors.unseen_hazard },
-            outage: priors.outage_hazard,
+            outage: priors.pace.outage,
         }
     }
 

@@ -38,7 +38,7 @@ fn history(short: &str) -> Series {
 }
 
 fn of(short: &str) -> Opinion {
-    judge(&Priors::default(), &history(short))
+    judge(&Learned::default(), &history(short))
 }
 
 fn word(short: &str) -> &'static str {
