@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use verdict::Verdict;
 use crate::judge::{Attribution, Judgement, Outcome};
+use verdict::Verdict;
 
 /// How a command ended, by what a caller should do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,7 +19,7 @@ const MAD_TO_SIGMA: f64 = 1.4826;
 /// A value further than this from the middle of those around it, in scale units, is moved there.
 const SPIKE: f64 = 2.5;
 /// The variance of assertions' autocorrelations.
-const ALIKE_VARIES: f64 = 0.06;
+const ALIKE_VARIES: f64 = 0.15;
 /// A smaller shift, in scale units, is none.
 const LEAST_SHIFT: f64 = 0.5;
 /// With fewer margins nothing is said.
@@ -53,6 +53,8 @@ pub struct Margins {
     pub regression: f64,
     /// That the last change was the product's at all.
     pub changed: f64,
+    /// That it fell with that change, and that it rose, were both as likely beforehand.
+    pub ways: [f64; 2],
     /// That there is a slope.
     pub creeps: f64,
     /// How much a margin resembles the one before it, as far as this history tells, and how much that counts.
@@ -94,11 +96,11 @@ pub fn margins(priors: &Priors, measured: &[Measured]) -> Margins {
         near(measured, scale.noise).iter().map(|value| (value - scale.middle) / scale.noise).collect();
     let steps: Vec<Step> = measured.iter().map(|run| run.step).collect();
     let model = Model::new(priors, values.len(), scale.temper);
-    let mut told = vec![(1.0 - 2.0 * priors.sloped, model.shifts(&steps, &values))];
+    let mut told = vec![(1.0 - 4.0 * priors.sloped, model.shifts(&steps, &values))];
     // A slope of unknown size costs as much as any parameter does (G. Schwarz 1978).
     let occam = (values.len() as f64).powf(-0.5);
     let ordered = trend_by_chance(&values) < LOOK_AT_SLOPE;
-    let clocks = [by_run(&steps), by_version(&steps)];
+    let clocks = [by_run(&steps), by_version(&steps), from_a_third(&steps, 1), from_a_third(&steps, 2)];
     for clock in clocks.into_iter().filter(|clock| ordered && values_of(clock) >= LEAST_FOR_SLOPE) {
         let slope = sen(&clock, &values);
         let middle = median(clock.clone());
@@ -119,6 +121,7 @@ pub fn margins(priors: &Priors, measured: &[Measured]) -> Margins {
     Margins {
         regression: mix(&|shifts| shifts.worse),
         changed: mix(&|shifts| shifts.changed),
+        ways: [mix(&|shifts| shifts.fell), mix(&|shifts| shifts.rose)],
         creeps,
         alike: scale.alike,
         versions: steps.iter().filter(|step| step.version).count(),
@@ -139,6 +142,11 @@ fn values_of(clock: &[f64]) -> usize {
 /// Runs, one after the other.
 fn by_run(steps: &[Step]) -> Vec<f64> {
     (0..steps.len()).map(|place| place as f64).collect()
+}
+
+/// Runs, one after the other, from a third of all on or from two thirds: what creeps had a beginning.
+fn from_a_third(steps: &[Step], thirds: usize) -> Vec<f64> {
+    (0..steps.len()).map(|place| place.saturating_sub(thirds * steps.len() / 3) as f64).collect()
 }
 
 /// Versions, one after the other.
@@ -290,6 +298,8 @@ impl<'a> Model<'a> {
 struct Shifts {
     log_evidence: f64,
     worse: f64,
+    fell: f64,
+    rose: f64,
     /// That the product changed at all.
     changed: f64,
     /// By place: that the last change lies just before it, and was for the worse.
@@ -340,7 +350,15 @@ impl Model<'_> {
                 total += path.mass;
             }
             if total <= 0.0 || !total.is_finite() {
-                return Shifts { log_evidence: f64::NEG_INFINITY, worse: 0.0, changed: 0.0, at: vec![], best: None };
+                return Shifts {
+                    log_evidence: f64::NEG_INFINITY,
+                    worse: 0.0,
+                    fell: 0.0,
+                    rose: 0.0,
+                    changed: 0.0,
+                    at: vec![],
+                    best: None,
+                };
             }
             log_evidence += total.ln();
             paths.iter_mut().for_each(|path| path.mass /= total);
@@ -386,7 +404,8 @@ impl Model<'_> {
     }
 
     fn told(&self, log_evidence: f64, paths: &[Path], runs: usize) -> Shifts {
-        let mut shifts = Shifts { log_evidence, worse: 0.0, changed: 0.0, at: Vec::new(), best: None };
+        let mut shifts =
+            Shifts { log_evidence, worse: 0.0, fell: 0.0, rose: 0.0, changed: 0.0, at: Vec::new(), best: None };
         let mut most = 0.0;
         for path in paths.iter().filter(|path| path.outage.is_none()) {
             let total: f64 = path.before.iter().map(|(mass, _)| mass).sum();
@@ -401,7 +420,14 @@ impl Model<'_> {
             if runs - path.place < LEAST_AFTER || share < FORGOTTEN {
                 continue;
             }
-            let worse = share * over(&|before| self.above(before, &path.known, LEAST_SHIFT));
+            let fell = over(&|before| self.above(before, &path.known, LEAST_SHIFT));
+            let rose = over(&|before| self.above(&path.known, before, LEAST_SHIFT));
+            shifts.fell += share * fell;
+            shifts.rose += share * rose;
+            // Whether margins rather fall than rise in this project.
+            let [fall, rise] = [self.priors.margin_falls, 1.0 - self.priors.margin_falls].map(|share| 2.0 * share);
+            let worse =
+                share * fall * fell / (fall * fell + rise * rose + (1.0 - fell - rose).max(0.0)).max(f64::MIN_POSITIVE);
             shifts.worse += worse;
             shifts.at.push((path.place, worse));
             if worse > most {

@@ -49,6 +49,8 @@ pub struct Priors {
     pub pace: Pace,
     /// That a margin creeps, run by run or version by version: each.
     pub sloped: f64,
+    /// That a margin that shifts falls.
+    pub margin_falls: f64,
     /// How much a margin resembles the one before it.
     pub autocorrelation: f64,
     /// That another environment changes the state.
@@ -77,6 +79,7 @@ impl Default for Priors {
             ],
             pace: Pace { product: 0.02, margin: 0.02, outage: 0.002 },
             sloped: 0.05,
+            margin_falls: 0.5,
             autocorrelation: 0.2,
             environment_hazard: 0.02,
             unseen_hazard: 1e-4,
@@ -113,7 +116,7 @@ impl Default for Learned {
 
 impl Learned {
     /// Learns from a project's histories: how they begin, how often a new version changes something, and to what; how often
-    /// there is an outage; how often margins shift, and creep, and how much they resemble the one before.
+    /// there is an outage; how often margins shift, and how much they resemble the one before.
     ///
     /// A. P. Dempster, N. M. Laird, D. B. Rubin, "Maximum likelihood from incomplete data via the EM algorithm" (1977).
     pub fn from(series: &[Series]) -> Learned {
@@ -153,7 +156,13 @@ impl Learned {
             return Err("a state of health must have two numbers above 0".to_owned());
         }
         let priors = &self.priors;
-        let hazards = [priors.environment_hazard, priors.unseen_hazard, priors.sloped, priors.autocorrelation];
+        let hazards = [
+            priors.environment_hazard,
+            priors.unseen_hazard,
+            priors.sloped,
+            priors.autocorrelation,
+            priors.margin_falls,
+        ];
         let ends = [priors.outage_end, priors.outage_returns];
         let paces = self.pace.iter().chain([pace]).flat_map(|pace| [pace.product, pace.margin, pace.outage]);
         if paces.chain(hazards).any(|share| !(0.0..=0.3).contains(&share.min(0.3)) || share > 0.95) {
@@ -190,8 +199,8 @@ struct Tried {
 struct Taught {
     colours: Counts,
     pace: [Tried; LENGTHS],
-    /// Margins that creep, and all that were looked at.
-    slopes: [f64; 2],
+    /// Margins that fell, and those that fell or rose.
+    falls: [f64; 2],
     /// Autocorrelations by how much they count, and that.
     alike: [f64; 2],
 }
@@ -204,7 +213,7 @@ impl Taught {
             add(&mut mine.margin, theirs.margin);
             add(&mut mine.outage, theirs.outage);
         }
-        add(&mut self.slopes, other.slopes);
+        add(&mut self.falls, other.falls);
         add(&mut self.alike, other.alike);
     }
 
@@ -225,8 +234,7 @@ impl Taught {
             pace: overall,
             environment_hazard: rate(counts.environment, default.environment_hazard),
             outage_end: rate(counts.outage_end, default.outage_end),
-            // Either clock.
-            sloped: rate(self.slopes, 2.0 * default.sloped) / 2.0,
+            margin_falls: rate(self.falls, default.margin_falls),
             autocorrelation: rate(self.alike, default.autocorrelation).clamp(0.0, 0.9),
             ..default.clone()
         };
@@ -257,7 +265,7 @@ fn counted(learned: &Learned, histories: &[&Series]) -> Taught {
         let margins = crate::margin::margins(&priors, &crate::measured(series));
         if margins.versions > 0 {
             add(&mut taught.pace[by_version].margin, [margins.changed, margins.versions as f64]);
-            add(&mut taught.slopes, [margins.creeps, 1.0]);
+            add(&mut taught.falls, [margins.ways[0], margins.ways[0] + margins.ways[1]]);
             add(&mut taught.alike, [margins.alike.0 * margins.alike.1, margins.alike.1]);
         }
     }

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::{Opinion, Outcome, Series, Verdict};
 
-
 /// Assertions with as much of their broken runs in common have one cause.
 const ALIKE: f64 = 0.6;
 /// The share of told regressions that may be none.

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use verdict::{Change, Of, Opinion, Plan, Rate, Series};
 use crate::verdicts::Verdicts;
+use verdict::{Change, Of, Opinion, Plan, Rate, Series};
 
 /// The answer of `replay judge` and `replay verdict`.
 pub fn verdicts(verdicts: &Verdicts) -> Value {

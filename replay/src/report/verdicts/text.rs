@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use crate::exit::Exit;
-use verdict::{Drift, MOST_RUNS, Of, Opinion, Plan, Rate, Series, Verdict};
 use crate::report::{number, plain, stdout_has_colours};
 use crate::verdicts::Verdicts;
+use verdict::{Drift, MOST_RUNS, Of, Opinion, Plan, Rate, Series, Verdict};
 
 /// The verdicts in the order in which people want to read them.
 const ORDER: [Verdict; 8] = [
