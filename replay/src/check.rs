@@ -115,11 +115,8 @@ fn ask(
     assertions: &[&Assertion],
     faults: &[&Fault],
 ) -> Result<(BTreeMap<String, Answer>, Vec<FaultRow>), Error> {
-    let queries: Vec<&Query> = assertions
-        .iter()
-        .map(|assertion| &assertion.query)
-        .chain(faults.iter().map(|fault| &fault.query))
-        .collect();
+    let queries: Vec<&Query> =
+        assertions.iter().map(|assertion| &assertion.query).chain(faults.iter().map(|fault| &fault.query)).collect();
     let tasks = queries.iter().map(|query| {
         let (views, sql) = (Arc::clone(views), query.sql.clone());
         async move { views.answer(&sql).await }

@@ -97,7 +97,9 @@ pub enum Command {
         spec: Option<PathBuf>,
     },
     /// Print the query behind an assertion, its bound and what it needs; or the query behind a fault.
-    #[command(after_help = "Examples:\n  replay explain spec.toml\n  replay explain spec.toml FR-016\n  replay explain spec.toml fault:container-oom")]
+    #[command(
+        after_help = "Examples:\n  replay explain spec.toml\n  replay explain spec.toml FR-016\n  replay explain spec.toml fault:container-oom"
+    )]
     Explain {
         /// The spec.
         spec: PathBuf,

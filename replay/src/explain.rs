@@ -71,7 +71,9 @@ fn known(spec: &Spec, id: &str) -> Result<(), Error> {
     };
     match ids().any(|known| known == id) {
         true => Ok(()),
-        false => Err(Error::Usage(format!("{} has no assertion or fault `{id}`{}", spec.path.display(), near(id, ids())))),
+        false => {
+            Err(Error::Usage(format!("{} has no assertion or fault `{id}`{}", spec.path.display(), near(id, ids()))))
+        }
     }
 }
 
