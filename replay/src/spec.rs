@@ -224,8 +224,8 @@ pub struct Fault {
     pub attribution: Attribution,
     /// What happened, in plain words.
     pub says: String,
-    /// What a run must have for it to be asked, one of them: a source's name, or `SOURCE EVENT` of the timeline. None: it
-    /// is asked of every run.
+    /// What a run must have for it to be asked, one of them: a source's name, or `SOURCE EVENT` or `SOURCE EVENT STATUS`
+    /// of the timeline. None: it is asked of every run.
     pub when: Vec<String>,
     /// Where and when it happened.
     pub query: Query,

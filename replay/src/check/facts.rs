@@ -20,7 +20,7 @@ pub struct RunFacts {
     pub kind: String,
     /// Whether a wrapped command was recorded.
     pub wraps_command: bool,
-    /// The names of its sources, and `SOURCE EVENT` of everything in its timeline.
+    /// The names of its sources, and the [`signs`] of everything in its timeline.
     pub signs: BTreeSet<String>,
     /// Why the system did not come up, and the row that says it; `None` where it did.
     not_up: Option<String>,
@@ -42,7 +42,7 @@ impl RunFacts {
                 timeline.iter().filter(move |stamped| stamped.row.source == source && stamped.row.event == event);
             rows.map(|stamped| stamped.at_ns)
         };
-        let events = timeline.iter().map(|stamped| format!("{} {}", stamped.row.source, stamped.row.event));
+        let events = timeline.iter().flat_map(|stamped| signs(&stamped.row));
         Ok(RunFacts {
             signs: events.chain(sources.iter().map(|source| source.name.clone())).collect(),
             watched: Facts {
@@ -76,6 +76,14 @@ impl RunFacts {
         }
         remarks
     }
+}
+
+/// `SOURCE EVENT`, and `SOURCE EVENT STATUS` where the event has a status.
+fn signs(event: &Event) -> Vec<String> {
+    let sign = format!("{} {}", event.source, event.event);
+    let attributes: serde_json::Value = serde_json::from_str(&event.attributes).unwrap_or_default();
+    let with_status = attributes["status"].as_str().map(|status| format!("{sign} {status}"));
+    [sign].into_iter().chain(with_status).collect()
 }
 
 fn is_not_up(event: &Event) -> bool {
