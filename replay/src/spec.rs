@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use crate::bound::Bound;
 use crate::error::Error;
 use crate::judge::Attribution;
+pub use defaults::CONCERNS;
 use defaults::Defaults;
 use document::{Document, Section};
 pub use names::{Names, Runs};

@@ -12,7 +12,7 @@ const TEXT: &str = include_str!("faults.toml");
 /// How the names of the views behind the default faults begin: no view of a spec may.
 const PREFIX: &str = "fault_";
 /// The one of them that a spec may write itself.
-const CONCERNS: &str = "fault_concerns";
+pub const CONCERNS: &str = "fault_concerns";
 
 /// The default faults, and the views behind them.
 pub struct Defaults {
