@@ -76,7 +76,8 @@ fn check_run(
     let views = Arc::new(Views::new(Recorded::Run(Box::new(recording)), Some(spec)).map_err(Error::of_query)?);
     let is_asked = |assertion: &&Assertion| run_facts.is_asked(assertion, is_one_of_several);
     let asked: Vec<&Assertion> = spec.assertions.iter().filter(is_asked).collect();
-    let (answers, faults) = ask(engine, &views, spec, &asked)?;
+    let faults: Vec<&Fault> = spec.faults.iter().filter(|fault| run_facts.can_show(fault)).collect();
+    let (answers, faults) = ask(engine, &views, &asked, &faults)?;
     report.faults = faults;
     let recorded = recorded_names(engine, &views, &answers)?;
     let mut told = ByAssertion::new();
@@ -107,18 +108,15 @@ fn nothing_judged(run_facts: &RunFacts, recording: &Recording, spec: &Spec) -> R
     })
 }
 
-/// Runs the queries of some assertions and of all faults, side by side.
+/// Runs the queries of some assertions and faults, side by side.
 fn ask(
     engine: &Engine,
     views: &Arc<Views>,
-    spec: &Spec,
     assertions: &[&Assertion],
+    faults: &[&Fault],
 ) -> Result<(BTreeMap<String, Answer>, Vec<FaultRow>), Error> {
-    let queries: Vec<&Query> = assertions
-        .iter()
-        .map(|assertion| &assertion.query)
-        .chain(spec.faults.iter().map(|fault| &fault.query))
-        .collect();
+    let queries: Vec<&Query> =
+        assertions.iter().map(|assertion| &assertion.query).chain(faults.iter().map(|fault| &fault.query)).collect();
     let tasks = queries.iter().map(|query| {
         let (views, sql) = (Arc::clone(views), query.sql.clone());
         async move { views.answer(&sql).await }
@@ -130,12 +128,12 @@ fn ask(
         answered.push(result.map_err(|error| Error::of_spec(query, error))?);
     }
     let of_faults = answered.split_off(assertions.len());
-    let mut faults = Vec::new();
-    for (fault, answer) in spec.faults.iter().zip(&of_faults) {
-        faults.extend(fault_rows(fault, answer)?);
+    let mut rows = Vec::new();
+    for (fault, answer) in faults.iter().zip(&of_faults) {
+        rows.extend(fault_rows(fault, answer)?);
     }
     let answers = assertions.iter().map(|assertion| assertion.id.clone()).zip(answered).collect();
-    Ok((answers, faults))
+    Ok((answers, rows))
 }
 
 fn fault_rows(fault: &Fault, answer: &Answer) -> Result<Vec<FaultRow>, Error> {
@@ -265,6 +263,11 @@ impl RunFacts {
             return Some("it judges a set of runs, not one".into());
         }
         self.is_not_about(assertion)
+    }
+
+    /// Whether this run has anything that the fault could be seen by.
+    fn can_show(&self, fault: &Fault) -> bool {
+        fault.when.is_empty() || fault.when.iter().any(|sign| self.signs.contains(sign))
     }
 
     /// Whether the query of an assertion is asked of this run.

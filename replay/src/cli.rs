@@ -109,12 +109,14 @@ pub enum Command {
         #[command(flatten)]
         judging: Judging,
     },
-    /// Print the query behind an assertion, its bound and what it needs.
-    #[command(after_help = "Examples:\n  replay explain spec.toml\n  replay explain spec.toml FR-016")]
+    /// Print the query behind an assertion, its bound and what it needs; or the query behind a fault.
+    #[command(
+        after_help = "Examples:\n  replay explain spec.toml\n  replay explain spec.toml FR-016\n  replay explain spec.toml fault:container-oom"
+    )]
     Explain {
         /// The spec.
         spec: PathBuf,
-        /// The assertion; all of them, in one line each, where not given.
+        /// The assertion, or fault:ID; all of them, in one line each, where not given.
         id: Option<String>,
     },
     /// Say requirement by requirement what checks it; a requirement that nothing checks is exit 1.

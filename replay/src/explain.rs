@@ -1,4 +1,6 @@
-//! `replay explain`: what stands behind an assertion, planned against empty tables, without any recording.
+//! `replay explain`: what stands behind an assertion or a fault, planned against empty tables, without any recording.
+
+mod faults;
 
 use std::fmt::Write;
 use std::path::Path;
@@ -15,15 +17,22 @@ use crate::measure;
 use crate::report;
 use crate::spec::{Applies, Assertion, Query, Runs, Spec, View, near};
 use crate::views::{Answer, Engine, Recorded, Views};
+use faults::ExplainedFault;
+
+/// What stands behind everything in a spec.
+pub struct Plan<'s> {
+    assertions: Vec<Explained<'s>>,
+    faults: Vec<ExplainedFault<'s>>,
+}
 
 /// What stands behind an assertion.
-pub struct Explained<'s> {
+struct Explained<'s> {
     assertion: &'s Assertion,
     needs: Vec<String>,
     views: Vec<View>,
 }
 
-/// Prints one assertion, or all in one line each. All queries of the spec are planned, so that a bad one is found.
+/// Prints one assertion or fault (`fault:ID`), or all in one line each. All queries of the spec are planned, so that a bad one is found.
 ///
 /// # Errors
 /// [`Error::Spec`]: the spec or one of its queries is bad. [`Error::Usage`]: it has no such id.
@@ -32,65 +41,77 @@ pub fn explain(cli: &Cli, path: &Path, id: Option<&str>) -> Result<Exit, Error> 
     if let Some(id) = id {
         known(&spec, id)?;
     }
-    let explained = plan(cli, &spec)?;
-    let chosen: Vec<&Explained<'_>> =
-        explained.iter().filter(|explained| id.is_none_or(|id| explained.assertion.id == id)).collect();
-    match (cli.format, id, chosen.first()) {
-        (Format::Json, _, _) => report::print_json(&json!({
+    let Plan { mut assertions, mut faults } = plan(cli, &spec)?;
+    assertions.retain(|explained| id.is_none_or(|id| explained.assertion.id == id));
+    faults.retain(|explained| id.is_none_or(|id| faults::handle(explained.fault).as_deref() == Some(id)));
+    match (cli.format, id) {
+        (Format::Json, _) => report::print_json(&json!({
             "format": 1,
-            "assertions": chosen.iter().map(|explained| json(explained)).collect::<Vec<_>>(),
+            "assertions": assertions.iter().map(json).collect::<Vec<_>>(),
+            "faults": faults.iter().map(faults::json).collect::<Vec<_>>(),
         })),
-        (Format::Text, Some(_), Some(explained)) => report::print(&report::plain_lines(&text(explained))),
-        (Format::Text, Some(id), None) => report::print(&report::plain_lines(&unassertable(&spec, id))),
-        (Format::Text, None, _) => report::print(&overview(&spec)),
+        (Format::Text, None) => report::print(&overview(&spec)),
+        (Format::Text, Some(id)) => {
+            let text = match (assertions.first(), faults.first()) {
+                (Some(explained), _) => text(explained),
+                (None, Some(explained)) => faults::text(explained),
+                (None, None) => unassertable(&spec, id),
+            };
+            report::print(&report::plain_lines(&text))
+        }
     }
 }
 
 fn known(spec: &Spec, id: &str) -> Result<(), Error> {
+    let faults: Vec<String> = spec.faults.iter().filter_map(faults::handle).collect();
     let ids = || {
         let assertions = spec.assertions.iter().map(|assertion| assertion.id.as_str());
-        assertions.chain(spec.unassertable.iter().map(|unassertable| unassertable.id.as_str()))
+        let unassertable = spec.unassertable.iter().map(|unassertable| unassertable.id.as_str());
+        assertions.chain(unassertable).chain(faults.iter().map(String::as_str))
     };
     match ids().any(|known| known == id) {
         true => Ok(()),
-        false => Err(Error::Usage(format!("{} has no assertion `{id}`{}", spec.path.display(), near(id, ids())))),
+        false => {
+            Err(Error::Usage(format!("{} has no assertion or fault `{id}`{}", spec.path.display(), near(id, ids()))))
+        }
     }
 }
 
-/// What stands behind each assertion. Every query of the spec is planned, and its columns held against the bound.
+/// What stands behind each assertion and fault. Every query of the spec is planned, and its columns held against the bound.
 ///
 /// # Errors
 /// [`Error::Spec`]: one of the queries is bad.
-pub fn plan<'s>(cli: &Cli, spec: &'s Arc<Spec>) -> Result<Vec<Explained<'s>>, Error> {
+pub fn plan<'s>(cli: &Cli, spec: &'s Arc<Spec>) -> Result<Plan<'s>, Error> {
     let engine = Engine::start(cli.time_limit)?;
     let explained = explain_all(&engine, spec);
     engine.abandon();
     explained
 }
 
-fn explain_all<'s>(engine: &Engine, spec: &'s Arc<Spec>) -> Result<Vec<Explained<'s>>, Error> {
+fn explain_all<'s>(engine: &Engine, spec: &'s Arc<Spec>) -> Result<Plan<'s>, Error> {
     let views = Arc::new(Views::new(Recorded::Nothing, Some(spec)).map_err(Error::of_query)?);
     let all: Vec<View> = [spec.names.view(Runs::One)].into_iter().chain(spec.views.iter().cloned()).collect();
     let of_views: Vec<&Query> = all.iter().map(|view| &view.query).collect();
     let of_faults: Vec<&Query> = spec.faults.iter().map(|fault| &fault.query).collect();
     let of_assertions: Vec<&Query> = spec.assertions.iter().map(|assertion| &assertion.query).collect();
     ask(engine, &views, &of_views)?;
-    for (query, answer) in of_faults.iter().zip(ask(engine, &views, &of_faults)?) {
-        measure::occurrences(&answer).map_err(|error| Error::of_spec(query, error))?;
+    let behind = |query: &Query| -> Result<Vec<View>, Error> {
+        let behind = views.views_behind(&query.sql).map_err(|error| Error::of_spec(query, error))?;
+        Ok(all.iter().filter(|view| behind.contains(&view.name)).cloned().collect())
+    };
+    let mut faults = Vec::new();
+    for (fault, answer) in spec.faults.iter().zip(ask(engine, &views, &of_faults)?) {
+        measure::occurrences(&answer).map_err(|error| Error::of_spec(&fault.query, error))?;
+        faults.push(ExplainedFault { fault, views: behind(&fault.query)? });
     }
     let answers = ask(engine, &views, &of_assertions)?;
-    let mut explained = Vec::new();
+    let mut assertions = Vec::new();
     for (assertion, answer) in spec.assertions.iter().zip(answers) {
-        let in_spec = |error| Error::of_spec(&assertion.query, error);
-        measure::observations(&answer, &assertion.bound).map_err(in_spec)?;
-        let behind = views.views_behind(&assertion.query.sql).map_err(in_spec)?;
-        explained.push(Explained {
-            assertion,
-            needs: needs_of(assertion, &answer.reads).iter().map(in_words).collect(),
-            views: all.iter().filter(|view| behind.contains(&view.name)).cloned().collect(),
-        });
+        measure::observations(&answer, &assertion.bound).map_err(|error| Error::of_spec(&assertion.query, error))?;
+        let needs = needs_of(assertion, &answer.reads).iter().map(in_words).collect();
+        assertions.push(Explained { assertion, needs, views: behind(&assertion.query)? });
     }
-    Ok(explained)
+    Ok(Plan { assertions, faults })
 }
 
 fn ask(engine: &Engine, views: &Arc<Views>, queries: &[&Query]) -> Result<Vec<Answer>, Error> {
@@ -171,16 +192,17 @@ fn overview(spec: &Spec) -> String {
         table.row(vec![assertion.id.clone(), assertion.bound.to_string(), unit, assertion.says.clone()]);
     }
     let mut text = table.to_string();
+    text.push_str(&faults::overview(&spec.faults));
     for unassertable in &spec.unassertable {
         let _ = writeln!(text, "{}  unassertable: {}", unassertable.id, report::plain(&unassertable.why));
     }
+    let (own, defaults) = faults::counts(&spec.faults);
     let _ = writeln!(
         text,
-        "spec {}: {} requirements, {} assertions, {} faults, {} unassertable",
+        "spec {}: {} requirements, {} assertions, {own} faults, {} unassertable; {defaults} default faults",
         report::plain(&spec.id),
         spec.requirements.len(),
         spec.assertions.len(),
-        spec.faults.len(),
         spec.unassertable.len()
     );
     text
@@ -198,7 +220,11 @@ fn json(explained: &Explained<'_>) -> serde_json::Value {
         "applies": assertion.applies.as_ref().map(|applies| applies.iter().map(applies_word).collect::<Vec<_>>()),
         "covers": assertion.covers,
         "over": assertion.over_history.then_some("history"),
-        "views": explained.views.iter().map(|view| (view.name.clone(), json!(view.query.sql))).collect::<serde_json::Map<_, _>>(),
+        "views": sql_by_name(&explained.views),
         "observe": assertion.query.sql,
     })
+}
+
+fn sql_by_name(views: &[View]) -> serde_json::Map<String, serde_json::Value> {
+    views.iter().map(|view| (view.name.clone(), json!(view.query.sql))).collect()
 }

@@ -2,6 +2,7 @@
 //!
 //! What is not checked here is the SQL: a query is only known to be good when it is planned against the tables.
 
+mod defaults;
 mod document;
 mod names;
 mod near;
@@ -14,14 +15,16 @@ use std::path::{Path, PathBuf};
 use crate::bound::Bound;
 use crate::error::Error;
 use crate::judge::Attribution;
-use document::Document;
+pub use defaults::CONCERNS;
+use defaults::Defaults;
+use document::{Document, Section};
 pub use names::{Names, Runs};
 pub use near::near;
 
 /// The keys of each section, as SPEC.md lists them.
 pub const KEYS: [(&str, &[&str]); 17] = [
     ("", &["spec", "names", "expects", "views", "assertion", "fault", "unassertable"]),
-    ("[spec]", &["id", "requirements"]),
+    ("[spec]", &["id", "requirements", "default_faults"]),
     ("[names]", &[]),
     ("[expects]", &["samples", "events"]),
     ("[views]", &[]),
@@ -91,7 +94,7 @@ pub const KEYS: [(&str, &[&str]); 17] = [
         ],
     ),
     ("budget", &["from", "to", "within"]),
-    ("[[fault]]", &["attribution", "says", "observe"]),
+    ("[[fault]]", &["id", "attribution", "says", "when", "observe"]),
     ("[[unassertable]]", &["id", "why"]),
 ];
 
@@ -110,11 +113,11 @@ pub struct Spec {
     pub names: Names,
     /// Names that the views read, for drift.
     pub expects: Expects,
-    /// The system's own words, in SQL, in the order of the file.
+    /// The system's own words, in SQL, in the order of the file; then the views behind the default faults.
     pub views: Vec<View>,
     /// What must be so.
     pub assertions: Vec<Assertion>,
-    /// What explains that something is not so.
+    /// What explains that something is not so: the spec's own, then the defaults.
     pub faults: Vec<Fault>,
     /// What no recording can show.
     pub unassertable: Vec<Unassertable>,
@@ -214,12 +217,30 @@ pub enum Applies {
 /// One of `[[fault]]`.
 #[derive(Debug)]
 pub struct Fault {
+    /// Its name; every default has one.
+    pub id: Option<String>,
+    /// Who wrote it.
+    pub origin: Origin,
     /// Whom it speaks for or against.
     pub attribution: Attribution,
     /// What happened, in plain words.
     pub says: String,
+    /// What a run must have for it to be asked, one of them: a source's name, or `SOURCE EVENT` or `SOURCE EVENT STATUS`
+    /// of the timeline. None: it is asked of every run.
+    pub when: Vec<String>,
     /// Where and when it happened.
     pub query: Query,
+}
+
+/// Who wrote a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The spec.
+    Spec,
+    /// The spec, in place of a default.
+    Replacement,
+    /// Nobody: every spec has it.
+    Default,
 }
 
 /// One of `[[unassertable]]`.
@@ -249,6 +270,7 @@ impl Spec {
         let document = Document::new(path, text);
         let mut root = document.root()?;
         let mut head = root.table("spec")?.ok_or_else(|| root.missing("spec", "`[spec]` with its `id`"))?;
+        let defaults = Defaults::read()?;
         let mut spec = Spec {
             path: path.to_owned(),
             text: text.to_owned(),
@@ -256,7 +278,7 @@ impl Spec {
             requirements: resolve::requirements(&mut head)?,
             names: resolve::names(&mut root)?,
             expects: resolve::expects(root.table("expects")?)?,
-            views: resolve::views(root.table("views")?)?,
+            views: defaults.behind_views(views(&mut root)?),
             assertions: Vec::new(),
             faults: Vec::new(),
             unassertable: Vec::new(),
@@ -266,8 +288,12 @@ impl Spec {
         for mut section in root.tables("assertion")? {
             spec.assertions.push(resolve::assertion(&mut section, &mut ids, &known)?);
         }
+        let mut fault_ids = BTreeSet::new();
         for mut section in root.tables("fault")? {
-            spec.faults.push(resolve::fault(&mut section)?);
+            spec.faults.push(resolve::fault(&mut section, &mut fault_ids)?);
+        }
+        if head.boolean("default_faults")?.unwrap_or(true) {
+            spec.faults = defaults.behind_faults(spec.faults);
         }
         for mut section in root.tables("unassertable")? {
             let id = resolve::unique_id(&mut section, &mut ids)?;
@@ -275,6 +301,12 @@ impl Spec {
         }
         Ok(spec)
     }
+}
+
+fn views(root: &mut Section<'_>) -> Result<Vec<View>, Error> {
+    let views = root.table("views")?;
+    views.as_ref().map_or(Ok(()), defaults::refuse_reserved)?;
+    resolve::views(views)
 }
 
 #[cfg(test)]

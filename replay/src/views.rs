@@ -23,7 +23,7 @@ use futures_util::future::BoxFuture;
 use recording::Table;
 use tokio::sync::OnceCell;
 
-use crate::spec::{Query, Runs, Spec};
+use crate::spec::{CONCERNS, Query, Runs, Spec};
 pub use engine::{Cut, Engine, STACK_BYTES};
 pub use guard::{QueryError, bounded};
 pub use reads::Reads;
@@ -195,6 +195,7 @@ impl Views {
     async fn materialise(&self, name: &str, query: &Query) -> Result<Reads, QueryError> {
         self.views_behind(&query.sql).map_err(|error| error.within(query))?;
         let answer = self.answer(&query.sql).await.map_err(|error| error.within(query))?;
+        fits(name, &answer.schema).map_err(|error| error.within(query))?;
         self.register(name, Arc::new(RecordedTable::new(answer.schema, answer.batches)))?;
         Ok(answer.reads)
     }
@@ -202,5 +203,17 @@ impl Views {
     fn register(&self, name: &str, provider: Arc<dyn TableProvider>) -> Result<(), QueryError> {
         let registered: Result<_, DataFusionError> = self.context.register_table(name, provider);
         registered.map(|_| ()).map_err(QueryError::of)
+    }
+}
+
+/// Refuses the one view that a spec may write for the default faults where they couldn't read it.
+fn fits(name: &str, schema: &SchemaRef) -> Result<(), QueryError> {
+    let is_text = |column| {
+        let field = schema.column_with_name(column).map(|(_, field)| field.data_type());
+        field.is_some_and(|data_type| data_type.is_string() || data_type.is_null())
+    };
+    match name != CONCERNS || ["subject", "concerns"].into_iter().all(is_text) {
+        true => Ok(()),
+        false => Err(QueryError::new(format!("`{CONCERNS}` needs the columns `subject` and `concerns`, both texts"))),
     }
 }

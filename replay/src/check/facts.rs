@@ -1,5 +1,7 @@
 //! What a recording says about itself that judging needs.
 
+use std::collections::BTreeSet;
+
 use recording::reader::Recording;
 use recording::record::{Event, Gap, Param, SourceRow};
 use recording::run::State;
@@ -18,6 +20,8 @@ pub struct RunFacts {
     pub kind: String,
     /// Whether a wrapped command was recorded.
     pub wraps_command: bool,
+    /// The names of its sources, and the [`signs`] of everything in its timeline.
+    pub signs: BTreeSet<String>,
     /// Why the system did not come up, and the row that says it; `None` where it did.
     not_up: Option<String>,
 }
@@ -29,7 +33,8 @@ impl RunFacts {
     /// [`Error::Recording`].
     pub fn read(recording: &Recording) -> Result<RunFacts, Error> {
         let answers = Answers::read(recording)?;
-        let sources = recording.rows::<SourceRow>()?.into_iter().map(|stamped| source(stamped.row, &answers)).collect();
+        let sources: Vec<Source> =
+            recording.rows::<SourceRow>()?.into_iter().map(|stamped| source(stamped.row, &answers)).collect();
         let gaps = recording.rows::<Gap>()?.into_iter().map(|stamped| gap(stamped.row)).collect();
         let timeline = recording.rows::<Event>()?;
         let times = |source: &'static str, event: &'static str| {
@@ -37,7 +42,9 @@ impl RunFacts {
                 timeline.iter().filter(move |stamped| stamped.row.source == source && stamped.row.event == event);
             rows.map(|stamped| stamped.at_ns)
         };
+        let events = timeline.iter().flat_map(|stamped| signs(&stamped.row));
         Ok(RunFacts {
+            signs: events.chain(sources.iter().map(|source| source.name.clone())).collect(),
             watched: Facts {
                 complete: recording.state() == State::Complete,
                 end_ns: recording.end_ns(),
@@ -69,6 +76,14 @@ impl RunFacts {
         }
         remarks
     }
+}
+
+/// `SOURCE EVENT`, and `SOURCE EVENT STATUS` where the event has a status.
+fn signs(event: &Event) -> Vec<String> {
+    let sign = format!("{} {}", event.source, event.event);
+    let attributes: serde_json::Value = serde_json::from_str(&event.attributes).unwrap_or_default();
+    let with_status = attributes["status"].as_str().map(|status| format!("{sign} {status}"));
+    [sign].into_iter().chain(with_status).collect()
 }
 
 fn is_not_up(event: &Event) -> bool {

@@ -165,6 +165,15 @@ impl<'t> Section<'t> {
         }
     }
 
+    /// `true` or `false`, where the key is there.
+    pub fn boolean(&mut self, key: &str) -> Result<Option<bool>, Error> {
+        match self.take(key) {
+            None => Ok(None),
+            Some((DeValue::Boolean(value), _)) => Ok(Some(value)),
+            Some((other, at)) => Err(self.mismatch(key, at, "true or false", &other)),
+        }
+    }
+
     /// A number, where the key is there.
     pub fn number(&mut self, key: &str) -> Result<Option<f64>, Error> {
         let Some((value, at)) = self.take(key) else { return Ok(None) };

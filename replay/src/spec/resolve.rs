@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::document::{Section, Text};
 use super::short::{self, Asked, FORMS, Lowered};
-use super::{Applies, Assertion, Expects, Fault, Names, Query, View, names, near};
+use super::{Applies, Assertion, Expects, Fault, Names, Origin, Query, View, names, near};
 use crate::bound::Bound;
 use crate::error::Error;
 use crate::judge::Attribution;
@@ -203,10 +203,15 @@ fn over_history(section: &mut Section<'_>) -> Result<bool, Error> {
     }
 }
 
-pub fn fault(section: &mut Section<'_>) -> Result<Fault, Error> {
+/// `ids` are those of the faults above.
+pub fn fault(section: &mut Section<'_>, ids: &mut BTreeSet<String>) -> Result<Fault, Error> {
+    let id = fault_id(section, ids)?;
     let attribution = section.required_text("attribution")?;
     let says = section.required_text("says")?.value;
+    let owner = format!("[[fault]] {}", id.as_ref().unwrap_or(&says));
     Ok(Fault {
+        id,
+        origin: Origin::Spec,
         attribution: match attribution.value.as_str() {
             "product" => Attribution::Product,
             "environment" => Attribution::Environment,
@@ -221,7 +226,29 @@ pub fn fault(section: &mut Section<'_>) -> Result<Fault, Error> {
                 return Err(section.wrong(attribution.at, problem));
             }
         },
-        query: section.required_query("observe", format!("[[fault]] {says}"))?,
+        when: when(section)?,
+        query: section.required_query("observe", owner)?,
         says,
     })
+}
+
+fn fault_id(section: &mut Section<'_>, ids: &mut BTreeSet<String>) -> Result<Option<String>, Error> {
+    if !section.has("id") {
+        return Ok(None);
+    }
+    let id = section.required_text("id")?;
+    match ids.insert(id.value.clone()) {
+        true => Ok(Some(id.value)),
+        false => Err(section.wrong(id.at, format!("the id `{}` is taken by a fault above", id.value))),
+    }
+}
+
+fn when(section: &mut Section<'_>) -> Result<Vec<String>, Error> {
+    let Some(when) = section.texts("when")? else { return Ok(Vec::new()) };
+    if when.is_empty() || when.iter().any(|sign| sign.value.trim().is_empty()) {
+        let problem = "`when` names sources or events of the timeline, as in `stats:host` or `container die`; leave it \
+                       out to ask of every run";
+        return Err(section.wrong(section.at(), problem.into()));
+    }
+    Ok(when.into_iter().map(|sign| sign.value).collect())
 }

@@ -117,3 +117,75 @@ fn places_in_sql_are_places_in_the_file() {
     assert_eq!(place(1, (2, 3)), "spec.toml:7: [views] b: bad (column 3)");
     assert_eq!(place(2, (1, 8)), "spec.toml:8: [views] c: bad (column 15)");
 }
+
+const SMALLEST: &str = "[spec]\nid = \"t\"\n";
+
+fn fault(id: &str) -> String {
+    format!("[[fault]]\nid = \"{id}\"\nattribution = \"product\"\nsays = \"mine\"\nobserve = \"SELECT 1 AS subject\"\n")
+}
+
+fn ids(spec: &Spec) -> Vec<&str> {
+    spec.faults.iter().filter_map(|fault| fault.id.as_deref()).collect()
+}
+
+#[test]
+fn the_law_lists_the_default_faults() {
+    let spec = parse(SMALLEST).unwrap();
+    let (_, law) = LAW.split_once("## Default faults").unwrap();
+    let law = law.split("\n## ").next().unwrap();
+    for fault in &spec.faults {
+        let row = format!("| `{}` | {} |", fault.id.as_deref().unwrap(), fault.attribution.name());
+        assert!(law.contains(&row), "SPEC.md has no row {row}");
+        assert_eq!(fault.origin, Origin::Default);
+    }
+    assert_eq!(law.matches("\n| `").count(), spec.faults.len());
+    let reserved = |view: &View| view.name.starts_with("fault_");
+    assert!(!spec.views.is_empty() && spec.views.iter().all(reserved));
+}
+
+#[test]
+fn a_fault_of_a_defaults_id_replaces_it() {
+    let all = parse(SMALLEST).unwrap();
+    let spec = parse(&format!("{SMALLEST}{}{}", fault("mine"), fault("disk-full"))).unwrap();
+    let mut expected = vec!["mine", "disk-full"];
+    expected.extend(ids(&all).into_iter().filter(|id| *id != "disk-full"));
+    assert_eq!(ids(&spec), expected);
+    let origins: Vec<Origin> = spec.faults.iter().take(3).map(|fault| fault.origin).collect();
+    assert_eq!(origins, [Origin::Spec, Origin::Replacement, Origin::Default]);
+    assert_eq!(spec.faults[1].says, "mine");
+}
+
+#[test]
+fn a_spec_can_be_without_default_faults() {
+    let without = format!("[spec]\nid = \"t\"\ndefault_faults = false\n{}", fault("disk-full"));
+    let spec = parse(&without).unwrap();
+    assert_eq!((ids(&spec), spec.faults[0].origin), (vec!["disk-full"], Origin::Spec));
+    let with = parse(&without.replace("false", "true")).unwrap();
+    assert_eq!(with.faults.len(), parse(SMALLEST).unwrap().faults.len());
+}
+
+#[test]
+fn a_view_of_a_spec_says_what_a_fault_concerns_and_hides_no_other() {
+    let view = |name: &str| parse(&format!("{SMALLEST}[views]\n{name} = \"SELECT 1 AS one\"\n"));
+    let spec = view("fault_concerns").unwrap();
+    let found: Vec<&View> = spec.views.iter().filter(|view| view.name == "fault_concerns").collect();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].query.sql, "SELECT 1 AS one");
+    for name in ["fault_deaths", "fault_mine"] {
+        let problem = view(name).unwrap_err().to_string();
+        assert!(problem.starts_with(&format!("spec.toml:4: the view `{name}` begins with `fault_`")), "{problem}");
+    }
+}
+
+#[test]
+fn a_fault_that_says_too_little_or_the_same_twice_is_refused() {
+    let refused = |text: &str, what: &str| {
+        let problem = parse(&format!("{SMALLEST}{text}")).unwrap_err().to_string();
+        assert!(problem.contains(what), "{problem}");
+    };
+    refused(&format!("{}{}", fault("a"), fault("a")), "spec.toml:9: the id `a` is taken by a fault above");
+    refused(&fault(" "), "`id` in [[fault]] is empty");
+    refused(&format!("{}when = []\n", fault("a")), "`when` names sources or events");
+    refused(&format!("{}when = [\"\"]\n", fault("a")), "`when` names sources or events");
+    refused("default_faults = 1\n", "`default_faults` in [spec] must be true or false, not integer");
+}

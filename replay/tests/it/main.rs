@@ -4,6 +4,7 @@
 mod answers;
 mod build;
 mod coverage;
+mod faults;
 mod history;
 mod names;
 mod outcomes;

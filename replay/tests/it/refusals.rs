@@ -129,6 +129,28 @@ fn bad_sql_in_a_spec_has_a_place() {
     spec_refused(view, &["s.toml:4: [views] a:", "nam", "(column 13)"]);
 }
 
+/// What the default faults can't read is said of the spec's own view, not of theirs.
+#[test]
+fn the_view_of_what_faults_concern_has_two_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    let explained = |sql: &str| {
+        let spec = assertion(&format!("{OBSERVE}bound = \"= 1\"\n[views]\nfault_concerns = \"{sql}\"\n"));
+        std::fs::write(folder.path().join("s.toml"), spec).unwrap();
+        let output = replay(folder.path(), &["explain", "s.toml"]);
+        (output.status.code(), stderr(&output))
+    };
+    assert_eq!(explained("SELECT 'a' AS subject, NULL AS concerns").0, Some(0));
+    for sql in ["SELECT 'a' AS subject", "SELECT 1 AS subject, 'b' AS concerns"] {
+        let (code, problem) = explained(sql);
+        assert_eq!(code, Some(2), "{problem}");
+        assert!(problem.contains("s.toml:"), "{problem}");
+        assert!(
+            problem.contains("`fault_concerns` needs the columns `subject` and `concerns`, both texts"),
+            "{problem}"
+        );
+    }
+}
+
 /// A fault may say what it concerns; what it can't say is found without a recording.
 #[test]
 fn the_columns_of_a_fault_are_explained() {
