@@ -12,7 +12,7 @@ use arrow::array::AsArray;
 use recording::Table;
 use recording::reader::Recording;
 
-use crate::cli::{Cli, Format};
+use crate::cli::{Cli, Written};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::judge::{self, Case, FaultRow, Judgement, Names, Need, Observation, Outcome};
@@ -45,10 +45,11 @@ pub fn check(cli: &Cli, names: &[String], spec: Option<&Path>) -> Result<Exit, E
     }
     let report = CheckReport { runs: reports, history: sets.judged() };
     let exit = Exit::of(report.assertions().map(|assertion| &assertion.judgement));
-    match cli.format {
-        Format::Text => report::print(&report::check_text(&report, exit))?,
-        Format::Json => report::print_json(&report::check_json(&report))?,
-    };
+    match cli.written {
+        Written::Text => report::print(&report::check_text(&report, exit)).map(drop)?,
+        Written::Json => report::print_json(&report::check_json(&report)).map(drop)?,
+        Written::Junit | Written::Github | Written::Markdown => report::ci::check(cli.written, &report, exit)?,
+    }
     Ok(exit)
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::error::Error;
+
 /// Judges recordings of end-to-end runs against a spec, offline.
 ///
 /// A RUN is a recording's folder, `latest`, or the beginning of a run id in --runs.
@@ -16,7 +18,10 @@ pub struct Cli {
     #[arg(long = "runs", global = true, default_value = "runs", value_name = "DIR")]
     pub runs_dir: PathBuf,
     /// How the answer is written.
-    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    #[arg(long = "format", global = true, value_enum, default_value_t = Written::Text)]
+    pub written: Written,
+    /// The same, for commands that answer people or programs only.
+    #[arg(skip)]
     pub format: Format,
     /// How long the queries on one recording may take, together, in seconds.
     #[arg(long, global = true, default_value = "60", value_name = "SECONDS", value_parser = seconds)]
@@ -42,10 +47,47 @@ const EXITS: &str = "Exit codes, the first that applies:
   3  nothing is broken, but something could not be judged, or nothing was judged at all
   0  everything that applies held";
 
-/// How an answer is written.
+/// How an answer can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Written {
+    /// For people.
+    Text,
+    /// For programs: format 1 of SPEC.md.
+    Json,
+    /// JUnit XML (commands that judge).
+    Junit,
+    /// GitHub's annotations, one for each cause (commands that judge).
+    Github,
+    /// Markdown, as for a job summary (commands that judge).
+    Markdown,
+}
+
+impl Cli {
+    /// Settles how the answer is written: only judgements come in every form.
+    ///
+    /// # Errors
+    /// [`Error::Usage`].
+    pub fn settled(mut self) -> Result<Cli, Error> {
+        let judges = matches!(self.command, Command::Check { .. } | Command::Judge { .. });
+        self.format = match self.written {
+            Written::Json => Format::Json,
+            Written::Text => Format::Text,
+            _ if judges => Format::Text,
+            _ => {
+                return Err(Error::Usage(
+                    "this command answers as text or json: only what judges has more forms".into(),
+                ));
+            }
+        };
+        Ok(self)
+    }
+}
+
+/// How an answer is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     /// For people.
+    #[default]
     Text,
     /// For programs: format 1 of SPEC.md.
     Json,

@@ -34,8 +34,8 @@ use error::Error;
 use exit::Exit;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match on_large_stack(&cli) {
+    let answered = Cli::parse().settled().and_then(|cli| on_large_stack(&cli));
+    match answered {
         Ok(exit) => exit.into(),
         Err(error) => {
             report_error(&error);

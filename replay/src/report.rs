@@ -1,6 +1,7 @@
 //! Results for people and for programs. Whatever comes from a recording passes [`plain`] on its way to a terminal.
 
 mod causes;
+pub mod ci;
 mod json;
 mod next;
 pub mod rows;

@@ -50,7 +50,7 @@ fn read(path: &Path) -> Result<History, Error> {
 /// Says what was found, and how the program ends.
 fn tell(cli: &Cli, verdicts: &Verdicts, judging: &Judging) -> Result<Exit, Error> {
     let exit = Exit::of_verdicts(verdicts.opinions.iter().map(|opinion| opinion.verdict), judging.fails_on_flaky());
-    report::verdicts(cli.format, verdicts, exit)?;
+    report::verdicts(cli.written, verdicts, exit)?;
     Ok(exit)
 }
 

@@ -190,7 +190,7 @@ fn ids(reports: &[&AssertionReport]) -> String {
     reports.iter().map(|report| report.id.as_str()).collect::<Vec<_>>().join(" ")
 }
 
-fn counts<'a>(reports: impl Iterator<Item = &'a AssertionReport>) -> String {
+pub fn counts<'a>(reports: impl Iterator<Item = &'a AssertionReport>) -> String {
     let mut counts = [0_usize; 4];
     const ORDER: [Outcome; 4] = [Outcome::Held, Outcome::Broken, Outcome::Inconclusive, Outcome::NotApplicable];
     for report in reports {

@@ -55,8 +55,6 @@ pub struct Margins {
     pub changed: f64,
     /// That it fell with that change, and that it rose, were both as likely beforehand.
     pub ways: [f64; 2],
-    /// That there is a slope.
-    pub creeps: f64,
     /// How much a margin resembles the one before it, as far as this history tells, and how much that counts.
     pub alike: (f64, f64),
     /// The new versions at which it could have shifted.
@@ -122,7 +120,6 @@ pub fn margins(priors: &Priors, measured: &[Measured]) -> Margins {
         regression: mix(&|shifts| shifts.worse),
         changed: mix(&|shifts| shifts.changed),
         ways: [mix(&|shifts| shifts.fell), mix(&|shifts| shifts.rose)],
-        creeps,
         alike: scale.alike,
         versions: steps.iter().filter(|step| step.version).count(),
         at: at.iter().filter_map(|(place, mass)| Some((measured.get(*place)?.place, *mass))).collect(),

@@ -262,7 +262,7 @@ fn counted(learned: &Learned, histories: &[&Series]) -> Taught {
             add(&mut taught.pace[by_run].outage, counts.outage);
             taught.colours.add(&counts);
         }
-        let margins = crate::margin::margins(&priors, &crate::measured(series));
+        let margins = crate::margin::margins(&priors, &crate::judge::measured(series));
         if margins.versions > 0 {
             add(&mut taught.pace[by_version].margin, [margins.changed, margins.versions as f64]);
             add(&mut taught.falls, [margins.ways[0], margins.ways[0] + margins.ways[1]]);

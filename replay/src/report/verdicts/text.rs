@@ -49,20 +49,24 @@ pub fn verdicts(verdicts: &Verdicts, exit: Exit) -> String {
 }
 
 fn section(text: &mut String, verdicts: &Verdicts, series: &Series, opinion: &Opinion) {
-    let kind = opinion.kind.map_or(String::new(), |kind| format!(" ({})", kind.name().replace('_', " ")));
-    let sure = format!("{:.0} %", 100.0 * opinion.probability());
-    let head = match opinion.verdict {
-        Verdict::Insufficient => format!("{}  insufficient evidence", series.assertion),
-        verdict => format!("{}  {}{kind}, {sure}", series.assertion, verdict.name().replace('_', " ")),
-    };
+    let head = format!("{}  {}", series.assertion, headline(opinion));
     coloured(text, &head, opinion.verdict);
     for says in said(verdicts, series, opinion) {
         line(text, &format!("    {says}"));
     }
 }
 
+/// A verdict in one line: what, of which kind, how sure.
+pub fn headline(opinion: &Opinion) -> String {
+    let kind = opinion.kind.map_or(String::new(), |kind| format!(" ({})", kind.name().replace('_', " ")));
+    match opinion.verdict {
+        Verdict::Insufficient => "insufficient evidence".to_owned(),
+        verdict => format!("{}{kind}, {:.0} %", verdict.name().replace('_', " "), 100.0 * opinion.probability()),
+    }
+}
+
 /// What stands behind a verdict, a line each.
-fn said(verdicts: &Verdicts, series: &Series, opinion: &Opinion) -> Vec<String> {
+pub fn said(verdicts: &Verdicts, series: &Series, opinion: &Opinion) -> Vec<String> {
     let name = |place: u32| verdicts.history.names.name(place);
     let mut says = Vec::new();
     if let Some(change) = &opinion.change {
@@ -85,7 +89,8 @@ fn said(verdicts: &Verdicts, series: &Series, opinion: &Opinion) -> Vec<String> 
     }
     says.extend(opinion.drift.as_ref().map(drift));
     if opinion.excused > 0 {
-        says.push(format!("{} runs were spoilt by faults, and say nothing about it", opinion.excused));
+        let runs = if opinion.excused == 1 { "1 run was" } else { &format!("{} runs were", opinion.excused) };
+        says.push(format!("{runs} spoilt by faults, and say nothing about it"));
     }
     if opinion.verdict == Verdict::Insufficient {
         says.extend(undecided(verdicts, series, opinion));
@@ -161,7 +166,8 @@ fn stable(text: &mut String, told: &[(&Series, &Opinion)]) {
     }
 }
 
-fn counts(verdicts: &Verdicts) -> String {
+/// How many of each verdict there are.
+pub fn counts(verdicts: &Verdicts) -> String {
     let count = |verdict: Verdict| verdicts.opinions.iter().filter(|opinion| opinion.verdict == verdict).count();
     let counted: Vec<String> = ORDER
         .into_iter()
