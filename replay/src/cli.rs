@@ -29,6 +29,7 @@ pub struct Cli {
 const EXAMPLES: &str = "Examples:
   replay check latest                     judge the newest recording against the spec it was made for
   replay check runs/ --spec my.toml       judge every recording in a folder against another spec
+  replay check runs/ --against old.toml   what another spec says of the same recordings: nothing but the spec differs
   replay info latest                      what was recorded, by whom, and what it cost
   replay show latest packets#118          one row, as evidence names it
   replay sql latest \"SELECT event, count(*) FROM packets GROUP BY event\"
@@ -39,7 +40,7 @@ const EXITS: &str = "Exit codes, the first that applies:
   2  could not run: usage, a bad spec, an unreadable recording
   1  something is broken without another explanation; coverage: nothing checks a requirement
   4  something is broken, all of it by the environment or the harness: a retry is reasonable
-  3  nothing is broken, but something could not be judged, or nothing was judged at all
+  3  nothing is broken, but something could not be judged, or nothing was judged at all; --against: outcomes flip
   0  everything that applies held";
 
 /// How an answer is written.
@@ -85,8 +86,11 @@ pub enum Command {
     ///
     /// Each is judged by itself. Where there are several, what the spec asks `over = "history"` is judged over all of
     /// them too, in a section of its own.
+    ///
+    /// With --against the same recordings are judged under an old spec too. An outcome that is another there is a change
+    /// of the spec, since no run is new: what flips is listed by assertion.
     #[command(
-        after_help = "Examples:\n  replay check latest\n  replay check runs/ --spec spec.toml    each recording in the folder, and all of them as a history\n  replay check latest --format json"
+        after_help = "Examples:\n  replay check latest\n  replay check runs/ --spec spec.toml    each recording in the folder, and all of them as a history\n  replay check latest --format json\n  replay check runs/ --spec new.toml --against old.toml    would the new spec have caught it in these runs?"
     )]
     Check {
         /// Recordings, or folders of recordings.
@@ -95,6 +99,9 @@ pub enum Command {
         /// The spec; each recording's own copy where not given.
         #[arg(long)]
         spec: Option<PathBuf>,
+        /// The old spec, to compare with.
+        #[arg(long, value_name = "OLD")]
+        against: Option<PathBuf>,
     },
     /// Print the query behind an assertion, its bound and what it needs.
     #[command(after_help = "Examples:\n  replay explain spec.toml\n  replay explain spec.toml FR-016")]

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::judge::{Attribution, Judgement, Outcome};
+use crate::judge::{Attribution, Judgement, Outcome, Pair};
 
 /// How a command ended, by what a caller should do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub enum Exit {
     Inconclusive,
     /// No assertion applies to any of the recordings: nothing was judged.
     NothingJudged,
+    /// Outcomes flip between two specs, and no run is new.
+    SpecChange,
     /// Something is broken, all of it by the environment or the harness: a retry is reasonable.
     Explained,
 }
@@ -43,6 +45,16 @@ impl Exit {
         }
     }
 
+    /// The exit where the same recordings were judged under two specs: what flips is no news about a run, so that only
+    /// the rest can be worse than [`Exit::SpecChange`].
+    pub fn of_change(pairs: &[Pair<'_>]) -> Exit {
+        match Exit::of(pairs.iter().filter(|pair| !pair.flips()).filter_map(|pair| pair.after)) {
+            exit @ (Exit::Broken | Exit::Explained) => exit,
+            _ if pairs.iter().any(Pair::flips) => Exit::SpecChange,
+            exit => exit,
+        }
+    }
+
     /// What the code means, for people.
     pub fn meaning(self) -> &'static str {
         match self {
@@ -51,6 +63,7 @@ impl Exit {
             Exit::CouldNotRun => "could not run",
             Exit::Inconclusive => "nothing broken, not everything could be judged",
             Exit::NothingJudged => "nothing was judged: no assertion applies to these recordings",
+            Exit::SpecChange => "outcomes flip with the spec: no run is new",
             Exit::Explained => "broken, but by the environment or the harness: a retry is reasonable",
         }
     }
@@ -61,7 +74,7 @@ impl Exit {
             Exit::Held => 0,
             Exit::Broken => 1,
             Exit::CouldNotRun => 2,
-            Exit::Inconclusive | Exit::NothingJudged => 3,
+            Exit::Inconclusive | Exit::NothingJudged | Exit::SpecChange => 3,
             Exit::Explained => 4,
         }
     }

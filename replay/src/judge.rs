@@ -5,6 +5,7 @@
 mod coverage;
 mod drift;
 mod faults;
+mod flips;
 mod history;
 mod needs;
 
@@ -12,6 +13,7 @@ use crate::bound::Bound;
 pub use coverage::{Facts, Gap, Source, SourceState};
 pub use drift::{Drift, Names};
 pub use faults::FaultRow;
+pub use flips::{Compared, Counts, Flip, Pair, compare};
 pub use history::{LeftOut, Says, Told, judge_over, tell};
 pub use needs::{Need, names as names_of_needs};
 
@@ -29,6 +31,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Every outcome, in the order of summaries.
+    pub const ALL: [Outcome; 4] = [Outcome::Held, Outcome::Broken, Outcome::Inconclusive, Outcome::NotApplicable];
+
     /// The word in reports.
     pub fn name(self) -> &'static str {
         match self {

@@ -57,7 +57,7 @@ fn run(cli: &Cli) -> Result<Exit, Error> {
         Command::List { folder } => list::list(cli, folder.as_deref()),
         Command::Info { run } => info::info(cli, run),
         Command::Show { run, what, sha, output } => show::show(cli, run, what, sha.as_deref(), output.as_deref()),
-        Command::Check { runs, spec } => check::check(cli, runs, spec.as_deref()),
+        Command::Check { runs, spec, against } => check::check(cli, runs, spec.as_deref(), against.as_deref()),
         Command::Explain { spec, id } => explain::explain(cli, spec, id.as_deref()),
         Command::Coverage { spec } => coverage::coverage(cli, spec),
         Command::Sql(sql) => sql::sql(cli, sql),

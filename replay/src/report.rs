@@ -1,8 +1,10 @@
 //! Results for people and for programs. Whatever comes from a recording passes [`plain`] on its way to a terminal.
 
+pub mod against;
 mod causes;
 mod json;
 mod next;
+mod progress;
 pub mod rows;
 mod text;
 mod words;
@@ -19,6 +21,7 @@ use crate::exit::Exit;
 use crate::judge::{FaultRow, Judgement, LeftOut};
 use crate::spec::Assertion;
 pub use json::check as check_json;
+pub use progress::Progress;
 pub use text::check as check_text;
 
 /// One recording, judged.

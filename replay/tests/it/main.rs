@@ -1,6 +1,7 @@
 //! The program as a user runs it, on recordings made here.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod against;
 mod answers;
 mod build;
 mod coverage;
