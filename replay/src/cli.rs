@@ -30,6 +30,7 @@ const EXAMPLES: &str = "Examples:
   replay check latest                     judge the newest recording against the spec it was made for
   replay check runs/ --spec my.toml       judge every recording in a folder against another spec
   replay check runs/ --against old.toml   what another spec says of the same recordings: nothing but the spec differs
+  replay mutate latest                    which changes of the recording would no requirement notice?
   replay info latest                      what was recorded, by whom, and what it cost
   replay show latest packets#118          one row, as evidence names it
   replay sql latest \"SELECT event, count(*) FROM packets GROUP BY event\"
@@ -103,6 +104,14 @@ pub enum Command {
         #[arg(long, value_name = "OLD")]
         against: Option<PathBuf>,
     },
+    /// Change one recorded fact at a time, in memory, and say which change no requirement noticed.
+    ///
+    /// A fact that is deleted, duplicated, delayed or altered should break something, if the spec asks for it. Of each sort of fact the
+    /// first, one in the middle and the last are tried. The recording itself is never changed.
+    #[command(
+        after_help = "Examples:\n  replay mutate latest\n  replay mutate latest --spec my.toml --assertion FR-018    what would this one not notice?\n  replay mutate latest --all --format json"
+    )]
+    Mutate(Mutate),
     /// Print the query behind an assertion, its bound and what it needs.
     #[command(after_help = "Examples:\n  replay explain spec.toml\n  replay explain spec.toml FR-016")]
     Explain {
@@ -128,6 +137,22 @@ pub enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+}
+
+/// `replay mutate`.
+#[derive(Debug, Args)]
+pub struct Mutate {
+    /// The recording.
+    pub run: String,
+    /// The spec; the recording's own copy where not given.
+    #[arg(long)]
+    pub spec: Option<PathBuf>,
+    /// Only this assertion; may be given several times.
+    #[arg(long = "assertion", value_name = "ID")]
+    pub assertions: Vec<String>,
+    /// Try every fact, not the first, one in the middle and the last of each sort.
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// `replay sql`.

@@ -3,6 +3,7 @@
 pub mod against;
 mod causes;
 mod json;
+pub mod mutate;
 mod next;
 mod progress;
 pub mod rows;
