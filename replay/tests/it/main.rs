@@ -6,6 +6,7 @@ mod answers;
 mod build;
 mod coverage;
 mod history;
+mod mutate;
 mod names;
 mod outcomes;
 mod refusals;
