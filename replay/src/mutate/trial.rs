@@ -10,7 +10,7 @@ use recording::reader::Recording;
 use crate::check::{Asked, RunFacts};
 use crate::cli::Cli;
 use crate::error::Error;
-use crate::judge::{self, Case, Facts, Names, Observation, Outcome};
+use crate::judge::{self, Case, Facts, Names, Observation, Observed, Outcome};
 use crate::measure;
 use crate::spec::{Assertion, Spec};
 use crate::views::{Engine, Planned, QueryError, Recorded, Standing, Views};
@@ -189,9 +189,13 @@ impl Question<'_> {
     }
 }
 
-/// What observations say, whatever rows show it.
+/// What observations say, whatever rows show it. The last digits of a number may be others each time.
 fn seen(observations: &[Observation]) -> Vec<String> {
-    let said = |row: &Observation| format!("{} {:?} {:?}", row.subject, row.observed, row.skipped);
+    let value = |observed: &Observed| match observed {
+        Observed::Number(number) => format!("{number:.9e}"),
+        other => format!("{other:?}"),
+    };
+    let said = |row: &Observation| format!("{} {} {:?}", row.subject, value(&row.observed), row.skipped);
     let mut all: Vec<String> = observations.iter().map(said).collect();
     all.sort_unstable();
     all
