@@ -1,7 +1,11 @@
 //! Opens a recording, whatever became of it: ended (Parquet), running or cut off (journal).
 
+mod held;
+
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use parquet::arrow::ProjectionMask;
@@ -20,13 +24,15 @@ pub const JOURNAL_FILE: &str = "journal";
 pub const LOCK_FILE: &str = "lock";
 
 /// An open recording.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Recording {
     dir: PathBuf,
     run: RunFile,
     state: State,
     end_ns: i64,
-    journal: Option<Entries>,
+    journal: Option<Arc<Entries>>,
+    /// What is not read again.
+    held: BTreeMap<Table, Vec<RecordBatch>>,
 }
 
 impl Recording {
@@ -38,18 +44,18 @@ impl Recording {
     pub fn open(dir: &Path) -> Result<Recording, Error> {
         let run = RunFile::read(dir)?;
         let path = dir.join(JOURNAL_FILE);
-        let journal = if path.exists() { Some(Entries::open(&path)?) } else { None };
+        let journal = if path.exists() { Some(Arc::new(Entries::open(&path)?)) } else { None };
         let Some(journal) = journal else {
             if run.tables.is_empty() {
                 let problem = "it has neither tables nor a journal".to_owned();
                 return Err(Error::NotARecording { path: dir.to_owned(), problem });
             }
             let (state, end_ns) = (run.state, run.duration_ns);
-            return Ok(Recording { dir: dir.to_owned(), run, state, end_ns, journal: None });
+            return Ok(Recording { dir: dir.to_owned(), run, state, end_ns, journal: None, held: BTreeMap::new() });
         };
         let end_ns = end_ns(&journal)?;
         let state = if is_running(dir) { State::Running } else { ended_as(&journal)? };
-        Ok(Recording { dir: dir.to_owned(), run, state, end_ns, journal: Some(journal) })
+        Ok(Recording { dir: dir.to_owned(), run, state, end_ns, journal: Some(journal), held: BTreeMap::new() })
     }
 
     /// The folder.
@@ -75,7 +81,7 @@ impl Recording {
 
     /// How the journal of an unfinished run ends, where not with a whole entry.
     pub fn torn(&self) -> Option<&Torn> {
-        self.journal.as_ref().and_then(Entries::torn)
+        self.journal.as_deref().and_then(Entries::torn)
     }
 
     /// Whether the tables still are a journal.
@@ -88,6 +94,9 @@ impl Recording {
     /// # Errors
     /// [`Error::Parquet`] or [`Error::File`] where the table's file is missing, cut short or altered.
     pub fn table(&self, table: Table) -> Result<Vec<RecordBatch>, Error> {
+        if let Some(batches) = self.held.get(&table) {
+            return Ok(batches.clone());
+        }
         match &self.journal {
             Some(entries) => match settled(table, entries, self.end_ns)? {
                 Some(batch) => Ok(vec![batch]),
@@ -102,7 +111,7 @@ impl Recording {
     /// # Errors
     /// As [`Recording::table`].
     pub fn columns(&self, table: Table, names: &[&str]) -> Result<Vec<RecordBatch>, Error> {
-        if self.journal.is_none() {
+        if self.journal.is_none() && !self.held.contains_key(&table) {
             return self.parquet(table, Some(names));
         }
         let wanted = |batch: RecordBatch| {

@@ -1,5 +1,6 @@
 //! `replay check`: outcomes and attributions of single runs, and of what is asked of several.
 
+mod against;
 mod answers;
 mod facts;
 mod history;
@@ -17,38 +18,68 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::judge::{self, Case, FaultRow, Judgement, Names, Need, Observation, Outcome};
 use crate::measure;
-use crate::report::{self, AssertionReport, CheckReport, RunReport};
+use crate::report::{self, AssertionReport, CheckReport, Progress, RunReport};
 use crate::runs;
 use crate::spec::{Applies, Assertion, Fault, Query, Spec};
 use crate::views::{Answer, Engine, QueryError, Reads, Recorded, Views};
-use facts::RunFacts;
+pub use facts::RunFacts;
 use history::{ByAssertion, Sets};
 
-/// Judges every named run, tells it, and says how the program ends.
+/// Judges every named run, tells it, and says how the program ends; with `against` under both specs.
 ///
 /// # Errors
 /// Anything that keeps one of them from being judged.
-pub fn check(cli: &Cli, names: &[String], spec: Option<&Path>) -> Result<Exit, Error> {
-    let (mut specs, mut sets) = (BTreeMap::new(), Sets::default());
-    let mut reports = Vec::new();
+pub fn check(cli: &Cli, names: &[String], spec: Option<&Path>, against: Option<&Path>) -> Result<Exit, Error> {
+    let mut specs = BTreeMap::new();
     let paths = runs::all(&cli.runs_dir, names)?;
-    for path in &paths {
-        let recording = Recording::open(path)?;
+    let (mut judged, mut before) = (Judged::default(), Judged::default());
+    let progress = Progress::new("recordings", paths.len());
+    for (done, path) in paths.iter().enumerate() {
+        progress.show(done);
+        let mut recording = Recording::open(path)?;
+        if let Some(old) = against {
+            recording = recording.held()?;
+            before.judge(cli, recording.clone(), &read_once(&mut specs, old.to_owned())?, paths.len() > 1)?;
+        }
         let spec_path = spec.map_or_else(|| path.join("spec.toml"), Path::to_owned);
-        let spec = read_once(&mut specs, spec_path)?;
+        judged.judge(cli, recording, &read_once(&mut specs, spec_path)?, paths.len() > 1)?;
+    }
+    drop(progress);
+    match against {
+        Some(old) => against::compare(cli, old, &before.report(), &judged.report()),
+        None => told(cli, &judged.report()),
+    }
+}
+
+/// What was judged so far against one spec, or each run against its own.
+#[derive(Default)]
+struct Judged {
+    reports: Vec<RunReport>,
+    sets: Sets,
+}
+
+impl Judged {
+    fn judge(&mut self, cli: &Cli, recording: Recording, spec: &Arc<Spec>, one_of_several: bool) -> Result<(), Error> {
         let engine = Engine::start(cli.time_limit)?;
-        let checked = check_run(&engine, recording, &spec, paths.len() > 1);
+        let checked = check_run(&engine, recording, spec, one_of_several);
         engine.abandon();
         let (report, says) = checked?;
-        sets.add(&spec, &report.run_id, report.dir.clone(), says);
-        reports.push(report);
+        self.sets.add(spec, &report.run_id, report.dir.clone(), says);
+        self.reports.push(report);
+        Ok(())
     }
-    let report = CheckReport { runs: reports, history: sets.judged() };
+
+    fn report(self) -> CheckReport {
+        CheckReport { history: self.sets.judged(), runs: self.reports }
+    }
+}
+
+fn told(cli: &Cli, report: &CheckReport) -> Result<Exit, Error> {
     let exit = Exit::of(report.assertions().map(|assertion| &assertion.judgement));
     match cli.written {
-        Written::Text => report::print(&report::check_text(&report, exit)).map(drop)?,
-        Written::Json => report::print_json(&report::check_json(&report)).map(drop)?,
-        Written::Junit | Written::Github | Written::Markdown => report::ci::check(cli.written, &report, exit)?,
+        Written::Text => report::print(&report::check_text(report, exit)).map(drop)?,
+        Written::Json => report::print_json(&report::check_json(report)).map(drop)?,
+        Written::Junit | Written::Github | Written::Markdown => report::ci::check(cli.written, report, exit)?,
     }
     Ok(exit)
 }
@@ -165,15 +196,22 @@ fn recorded_names(engine: &Engine, views: &Arc<Views>, answers: &BTreeMap<String
 }
 
 /// What an assertion was answered on one run, and what that is judged by.
-struct Asked {
-    observations: Vec<Observation>,
-    names: Names,
+pub struct Asked {
+    /// What its query gave.
+    pub observations: Vec<Observation>,
+    /// The names that it looks for, and those that were recorded.
+    pub names: Names,
     needs: Vec<Need>,
-    reads: Vec<String>,
+    /// The tables that it reads.
+    pub reads: Vec<String>,
 }
 
 impl Asked {
-    fn new(
+    /// Reads an answer.
+    ///
+    /// # Errors
+    /// [`Error::Spec`]: its columns don't fit, or it reads no table.
+    pub fn new(
         views: &Views,
         spec: &Spec,
         assertion: &Assertion,
@@ -192,7 +230,8 @@ impl Asked {
         Ok(Asked { observations, names, needs: needs_of(assertion, &answer.reads), reads })
     }
 
-    fn case<'a>(&'a self, assertion: &'a Assertion) -> Case<'a> {
+    /// What its observations are judged by.
+    pub fn case<'a>(&'a self, assertion: &'a Assertion) -> Case<'a> {
         let Asked { names, needs, reads, .. } = self;
         Case { bound: &assertion.bound, needs, reads, min_rows: assertion.min_rows, names }
     }
@@ -272,7 +311,7 @@ impl RunFacts {
     }
 
     /// Whether the query of an assertion is asked of this run.
-    fn is_asked(&self, assertion: &Assertion, is_one_of_several: bool) -> bool {
+    pub fn is_asked(&self, assertion: &Assertion, is_one_of_several: bool) -> bool {
         self.is_not_about(assertion).is_none() && (is_one_of_several || !assertion.over_history)
     }
 

@@ -34,6 +34,8 @@ pub struct Cli {
 const EXAMPLES: &str = "Examples:
   replay check latest                     judge the newest recording against the spec it was made for
   replay check runs/ --spec my.toml       judge every recording in a folder against another spec
+  replay check runs/ --against old.toml   what another spec says of the same recordings: nothing but the spec differs
+  replay mutate latest                    which changes of the recording would no requirement notice?
   replay info latest                      what was recorded, by whom, and what it cost
   replay show latest packets#118          one row, as evidence names it
   replay sql latest \"SELECT event, count(*) FROM packets GROUP BY event\"
@@ -44,7 +46,7 @@ const EXITS: &str = "Exit codes, the first that applies:
   2  could not run: usage, a bad spec, an unreadable recording
   1  something is broken without another explanation; coverage: nothing checks a requirement
   4  something is broken, all of it by the environment or the harness: a retry is reasonable
-  3  nothing is broken, but something could not be judged, or nothing was judged at all
+  3  nothing is broken, but something could not be judged, or nothing was judged at all; --against: outcomes flip
   0  everything that applies held";
 
 /// How an answer can be asked for.
@@ -127,8 +129,11 @@ pub enum Command {
     ///
     /// Each is judged by itself. Where there are several, what the spec asks `over = "history"` is judged over all of
     /// them too, in a section of its own.
+    ///
+    /// With --against the same recordings are judged under an old spec too. An outcome that is another there is a change
+    /// of the spec, since no run is new: what flips is listed by assertion.
     #[command(
-        after_help = "Examples:\n  replay check latest\n  replay check runs/ --spec spec.toml    each recording in the folder, and all of them as a history\n  replay check latest --format json"
+        after_help = "Examples:\n  replay check latest\n  replay check runs/ --spec spec.toml    each recording in the folder, and all of them as a history\n  replay check latest --format json\n  replay check runs/ --spec new.toml --against old.toml    would the new spec have caught it in these runs?"
     )]
     Check {
         /// Recordings, or folders of recordings.
@@ -137,7 +142,18 @@ pub enum Command {
         /// The spec; each recording's own copy where not given.
         #[arg(long)]
         spec: Option<PathBuf>,
+        /// The old spec, to compare with.
+        #[arg(long, value_name = "OLD")]
+        against: Option<PathBuf>,
     },
+    /// Change one recorded fact at a time, in memory, and say which change no requirement noticed.
+    ///
+    /// A fact that is deleted, duplicated, delayed or altered should break something, if the spec asks for it. Of each sort of fact the
+    /// first, one in the middle and the last are tried. The recording itself is never changed.
+    #[command(
+        after_help = "Examples:\n  replay mutate latest\n  replay mutate latest --spec my.toml --assertion FR-018    what would this one not notice?\n  replay mutate latest --all --format json"
+    )]
+    Mutate(Mutate),
     /// Say what a history of outcomes means: regression, flake, environment, or not enough evidence.
     ///
     /// The history is CSV, or JSON lines, with the columns assertion, run, at, version, environment, outcome, margin and, where
@@ -206,6 +222,22 @@ impl Judging {
 pub enum FailOn {
     /// A flaky assertion.
     Flaky,
+}
+
+/// `replay mutate`.
+#[derive(Debug, Args)]
+pub struct Mutate {
+    /// The recording.
+    pub run: String,
+    /// The spec; the recording's own copy where not given.
+    #[arg(long)]
+    pub spec: Option<PathBuf>,
+    /// Only this assertion; may be given several times.
+    #[arg(long = "assertion", value_name = "ID")]
+    pub assertions: Vec<String>,
+    /// Try every fact, not the first, one in the middle and the last of each sort.
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// `replay sql`.

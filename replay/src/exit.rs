@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::judge::{Attribution, Judgement, Outcome};
+use crate::judge::{Attribution, Judgement, Outcome, Pair};
 use verdict::Verdict;
 
 /// How a command ended, by what a caller should do next.
@@ -18,6 +18,8 @@ pub enum Exit {
     Inconclusive,
     /// No assertion applies to any of the recordings: nothing was judged.
     NothingJudged,
+    /// Outcomes flip between two specs, and no run is new.
+    SpecChange,
     /// Something is broken, all of it by the environment or the harness: a retry is reasonable.
     Explained,
     /// Something is flaky, and that was to be a failure.
@@ -51,13 +53,25 @@ impl Exit {
         let exit = |verdict| match verdict {
             Verdict::Regression | Verdict::BrokenNoBaseline => Exit::Broken,
             Verdict::Environment => Exit::Explained,
-            Verdict::Insufficient | Verdict::SpecChange => Exit::Inconclusive,
+            Verdict::Insufficient => Exit::Inconclusive,
+            Verdict::SpecChange => Exit::SpecChange,
             Verdict::Flaky if fail_on_flaky => Exit::Flaky,
             Verdict::Flaky | Verdict::Stable | Verdict::Fixed => Exit::Held,
         };
-        let order = [Exit::Broken, Exit::Explained, Exit::Inconclusive, Exit::Flaky, Exit::Held];
+        let order =
+            [Exit::Broken, Exit::Explained, Exit::Inconclusive, Exit::SpecChange, Exit::Flaky, Exit::Held];
         let found: Vec<Exit> = verdicts.into_iter().map(exit).collect();
         order.into_iter().find(|exit| found.contains(exit)).unwrap_or(Exit::NothingJudged)
+    }
+
+    /// The exit where the same recordings were judged under two specs: what flips is no news about a run, so that only
+    /// the rest can be worse than [`Exit::SpecChange`].
+    pub fn of_change(pairs: &[Pair<'_>]) -> Exit {
+        match Exit::of(pairs.iter().filter(|pair| !pair.flips()).filter_map(|pair| pair.after)) {
+            exit @ (Exit::Broken | Exit::Explained) => exit,
+            _ if pairs.iter().any(Pair::flips) => Exit::SpecChange,
+            exit => exit,
+        }
     }
 
     /// What the code means, for people.
@@ -68,6 +82,7 @@ impl Exit {
             Exit::CouldNotRun => "could not run",
             Exit::Inconclusive => "nothing broken, not everything could be judged",
             Exit::NothingJudged => "nothing was judged: no assertion applies to these recordings",
+            Exit::SpecChange => "outcomes flip with the spec: no run is new",
             Exit::Explained => "broken, but by the environment or the harness: a retry is reasonable",
             Exit::Flaky => "nothing got worse, but something is flaky",
         }
@@ -79,7 +94,7 @@ impl Exit {
             Exit::Held => 0,
             Exit::Broken => 1,
             Exit::CouldNotRun => 2,
-            Exit::Inconclusive | Exit::NothingJudged => 3,
+            Exit::Inconclusive | Exit::NothingJudged | Exit::SpecChange => 3,
             Exit::Explained => 4,
             Exit::Flaky => 5,
         }

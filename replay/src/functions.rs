@@ -35,6 +35,7 @@ use std::sync::Arc;
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::ScalarUDF;
 use datafusion::prelude::SessionContext;
+pub use sniff::adts_frames;
 
 /// Makes the functions known to a context.
 ///

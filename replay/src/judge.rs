@@ -5,6 +5,7 @@
 mod coverage;
 mod drift;
 mod faults;
+mod flips;
 mod history;
 mod needs;
 
@@ -12,6 +13,7 @@ use crate::bound::Bound;
 pub use coverage::{Facts, Gap, Source, SourceState};
 pub use drift::{Drift, Names};
 pub use faults::FaultRow;
+pub use flips::{Compared, Counts, Flip, Pair, compare};
 pub use history::{LeftOut, Says, Told, judge_over, tell};
 pub use needs::{Need, names as names_of_needs};
 pub use verdict::{Attribution, Outcome};

@@ -16,6 +16,7 @@ mod info;
 mod judge;
 mod list;
 mod measure;
+mod mutate;
 mod report;
 mod runs;
 mod show;
@@ -58,8 +59,9 @@ fn run(cli: &Cli) -> Result<Exit, Error> {
         Command::List { folder } => list::list(cli, folder.as_deref()),
         Command::Info { run } => info::info(cli, run),
         Command::Show { run, what, sha, output } => show::show(cli, run, what, sha.as_deref(), output.as_deref()),
-        Command::Check { runs, spec } => check::check(cli, runs, spec.as_deref()),
+        Command::Check { runs, spec, against } => check::check(cli, runs, spec.as_deref(), against.as_deref()),
         Command::Judge { history, judging } => verdicts::judge(cli, history, judging),
+        Command::Mutate(asked) => mutate::mutate(cli, asked),
         Command::Explain { spec, id } => explain::explain(cli, spec, id.as_deref()),
         Command::Coverage { spec } => coverage::coverage(cli, spec),
         Command::Sql(sql) => sql::sql(cli, sql),

@@ -1,9 +1,12 @@
 //! Results for people and for programs. Whatever comes from a recording passes [`plain`] on its way to a terminal.
 
+pub mod against;
 mod causes;
 pub mod ci;
 mod json;
+pub mod mutate;
 mod next;
+mod progress;
 pub mod rows;
 mod text;
 mod verdicts;
@@ -21,6 +24,7 @@ use crate::exit::Exit;
 use crate::judge::{FaultRow, Judgement, LeftOut};
 use crate::spec::Assertion;
 pub use json::check as check_json;
+pub use progress::Progress;
 pub use text::check as check_text;
 pub use verdicts::verdicts;
 

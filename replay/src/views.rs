@@ -3,6 +3,7 @@
 //! Specs may come from strangers, so this is also where their power ends: only queries ([`guard`]), nothing but the
 //! recording to read, a limit on memory and one on time. It never judges.
 
+mod again;
 mod engine;
 mod guard;
 mod reads;
@@ -24,6 +25,7 @@ use recording::Table;
 use tokio::sync::OnceCell;
 
 use crate::spec::{CONCERNS, Query, Runs, Spec};
+pub use again::{Planned, Standing};
 pub use engine::{Cut, Engine, STACK_BYTES};
 pub use guard::{QueryError, bounded};
 pub use reads::Reads;
@@ -48,7 +50,14 @@ pub struct Views {
     context: SessionContext,
     recorded: Recorded,
     tables: BTreeMap<&'static str, OnceCell<Arc<RecordedTable>>>,
-    views: BTreeMap<String, (Query, OnceCell<Reads>)>,
+    views: BTreeMap<String, (Query, OnceCell<Computed>)>,
+}
+
+/// A view that a query has read.
+struct Computed {
+    plan: LogicalPlan,
+    reads: Reads,
+    rows: Arc<RecordedTable>,
 }
 
 impl Views {
@@ -179,7 +188,9 @@ impl Views {
         Box::pin(async move {
             match (self.tables.get(name), self.views.get(name)) {
                 (Some(cell), _) => cell.get_or_try_init(|| async { self.load(name) }).await.map(|_| Reads::default()),
-                (None, Some((query, cell))) => cell.get_or_try_init(|| self.materialise(name, query)).await.cloned(),
+                (None, Some((query, cell))) => {
+                    cell.get_or_try_init(|| self.compute(name, query)).await.map(|computed| computed.reads.clone())
+                }
                 (None, None) => Ok(Reads::default()),
             }
         })
@@ -192,12 +203,14 @@ impl Views {
         Ok(provider)
     }
 
-    async fn materialise(&self, name: &str, query: &Query) -> Result<Reads, QueryError> {
+    async fn compute(&self, name: &str, query: &Query) -> Result<Computed, QueryError> {
         self.views_behind(&query.sql).map_err(|error| error.within(query))?;
-        let answer = self.answer(&query.sql).await.map_err(|error| error.within(query))?;
-        fits(name, &answer.schema).map_err(|error| error.within(query))?;
-        self.register(name, Arc::new(RecordedTable::new(answer.schema, answer.batches)))?;
-        Ok(answer.reads)
+        let (plan, reads) = self.plan(&query.sql).await.map_err(|error| error.within(query))?;
+        let (schema, batches) = self.execute(&plan).await.map_err(|error| error.within(query))?;
+        fits(name, &schema).map_err(|error| error.within(query))?;
+        let rows = Arc::new(RecordedTable::new(schema, batches));
+        self.register(name, Arc::clone(&rows) as Arc<dyn TableProvider>)?;
+        Ok(Computed { plan, reads, rows })
     }
 
     fn register(&self, name: &str, provider: Arc<dyn TableProvider>) -> Result<(), QueryError> {

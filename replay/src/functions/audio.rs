@@ -10,7 +10,6 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl,
 
 use super::arguments::{self, Arguments};
 use super::decode::RawPcm;
-use super::similarity::similarity;
 use super::sniff;
 use super::sound::{Sound, Sounds};
 
@@ -79,7 +78,7 @@ impl Listener {
     fn similarity(&self, arguments: &Arguments, row: usize, claimed: bool) -> Option<f64> {
         let second = if claimed { AUDIO.len() } else { 1 };
         let (a, b) = (self.hear(arguments, 0, row, claimed)?, self.hear(arguments, second, row, claimed)?);
-        similarity(&a.shape, &b.shape)
+        self.sounds.similarity(&a, &b)
     }
 }
 

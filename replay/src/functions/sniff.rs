@@ -31,20 +31,27 @@ pub(super) fn codec(bytes: &[u8]) -> Option<&'static str> {
 /// The sizes of ADTS frames without their headers, as other containers carry them, each with a space before and the last
 /// with one behind: a stretch of sound found in another place by the sizes of its packets. `None` for all but ADTS.
 pub(super) fn frame_sizes(bytes: &[u8]) -> Option<String> {
-    if codec(bytes)? != "aac" {
-        return None;
-    }
-    let mut rest = after_id3(bytes);
     let mut sizes = String::new();
-    while let Some(length) = adts_frame_length(rest) {
-        let header = if rest[1] & 1 == 1 { 7 } else { 9 };
-        let Some(after) = rest.get(length..) else { break };
+    for frame in adts_frames(bytes)? {
+        let header = if frame[1] & 1 == 1 { 7 } else { 9 };
         sizes.push(' ');
-        sizes.push_str(&length.saturating_sub(header).to_string());
-        rest = after;
+        sizes.push_str(&frame.len().saturating_sub(header).to_string());
     }
     sizes.push(' ');
     Some(sizes)
+}
+
+/// The whole ADTS frames, each at least a header of 7 bytes. `None` for all but ADTS.
+pub fn adts_frames(bytes: &[u8]) -> Option<Vec<&[u8]>> {
+    if codec(bytes)? != "aac" {
+        return None;
+    }
+    let (mut rest, mut frames) = (after_id3(bytes), Vec::new());
+    while let Some((frame, after)) = adts_frame_length(rest).and_then(|length| rest.split_at_checked(length)) {
+        frames.push(frame);
+        rest = after;
+    }
+    Some(frames)
 }
 
 /// The bytes after an ID3v2 tag, which both MP3 files and ADTS segments of HLS carry.

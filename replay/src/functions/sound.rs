@@ -1,22 +1,24 @@
 //! Everything that is measured of one piece of audio, measured once.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest, Sha256};
 
 use super::decode::{self, RawPcm, Samples};
-use super::similarity::Shape;
+use super::similarity::{Shape, similarity};
 use super::spectrum::Spectrum;
 
 /// Where digital silence ends up, so that its loudness is a number too.
 const SILENCE_DBFS: f64 = -120.0;
-/// Sounds that are remembered; 6 s of audio take about 25 kB.
+/// Sounds that are remembered, and comparisons; 6 s of audio take about 25 kB.
 const REMEMBERED: usize = 1024;
 
 /// What is known of a piece of audio that could be decoded.
 #[derive(Debug)]
 pub(super) struct Sound {
+    key: Key,
     /// Hz.
     pub(super) rate: u32,
     pub(super) channels: u32,
@@ -29,9 +31,10 @@ pub(super) struct Sound {
 }
 
 impl Sound {
-    fn of(samples: &Samples) -> Sound {
+    fn of(key: Key, samples: &Samples) -> Sound {
         let spectrum = Spectrum::of(samples);
         Sound {
+            key,
             rate: samples.rate,
             channels: samples.channels,
             seconds: samples.frames as f64 / f64::from(samples.rate),
@@ -46,6 +49,7 @@ impl Sound {
 #[derive(Debug, Default)]
 pub(super) struct Sounds {
     known: Mutex<HashMap<Key, Option<Arc<Sound>>>>,
+    compared: Mutex<HashMap<(Key, Key), Option<f64>>>,
 }
 
 type Key = ([u8; 32], Option<RawPcm>);
@@ -54,20 +58,35 @@ impl Sounds {
     /// The sound of these bytes; `None` where they can't be decoded.
     pub(super) fn get(&self, bytes: &[u8], raw: Option<RawPcm>) -> Option<Arc<Sound>> {
         let key = (Sha256::digest(bytes).into(), raw);
-        if let Some(sound) = self.lock().get(&key) {
+        if let Some(sound) = lock(&self.known).get(&key) {
             return sound.clone();
         }
-        let sound = decode::decode(bytes, raw).map(|samples| Arc::new(Sound::of(&samples)));
-        let mut known = self.lock();
-        if known.len() >= REMEMBERED {
-            known.clear();
-        }
-        known.insert(key, sound.clone());
+        let sound = decode::decode(bytes, raw).map(|samples| Arc::new(Sound::of(key, &samples)));
+        remember(&self.known, key, sound.clone());
         sound
     }
 
-    // Nothing is half-done under the lock, so what a panicked thread left is whole.
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Option<Arc<Sound>>>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    /// How much two sounds are the same, as [`similarity`] says of their shapes.
+    pub(super) fn similarity(&self, a: &Sound, b: &Sound) -> Option<f64> {
+        let key = (a.key, b.key);
+        if let Some(similarity) = lock(&self.compared).get(&key) {
+            return *similarity;
+        }
+        let similarity = similarity(&a.shape, &b.shape);
+        remember(&self.compared, key, similarity);
+        similarity
     }
+}
+
+fn remember<K: Eq + Hash, V>(known: &Mutex<HashMap<K, V>>, key: K, value: V) {
+    let mut known = lock(known);
+    if known.len() >= REMEMBERED {
+        known.clear();
+    }
+    known.insert(key, value);
+}
+
+// Nothing is half-done under a lock, so what a panicked thread left is whole.
+fn lock<K, V>(known: &Mutex<HashMap<K, V>>) -> MutexGuard<'_, HashMap<K, V>> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -192,14 +192,13 @@ fn ids(reports: &[&AssertionReport]) -> String {
 
 pub fn counts<'a>(reports: impl Iterator<Item = &'a AssertionReport>) -> String {
     let mut counts = [0_usize; 4];
-    const ORDER: [Outcome; 4] = [Outcome::Held, Outcome::Broken, Outcome::Inconclusive, Outcome::NotApplicable];
     for report in reports {
-        for (count, outcome) in counts.iter_mut().zip(ORDER) {
+        for (count, outcome) in counts.iter_mut().zip(Outcome::ALL) {
             *count += usize::from(report.judgement.outcome == outcome);
         }
     }
     let words: Vec<String> =
-        counts.iter().zip(ORDER).map(|(count, outcome)| format!("{count} {}", outcome.name())).collect();
+        counts.iter().zip(Outcome::ALL).map(|(count, outcome)| format!("{count} {}", outcome.name())).collect();
     words.join(", ")
 }
 

@@ -89,6 +89,11 @@ impl RecordedTable {
         RecordedTable { schema, batches }
     }
 
+    /// All rows.
+    pub fn rows(&self) -> Vec<RecordBatch> {
+        self.batches.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
     /// Replaces all rows.
     pub fn replace(&self, batches: Vec<RecordBatch>) {
         let batches = joined(&self.schema, batches);
@@ -148,8 +153,7 @@ impl TableProvider for RecordedTable {
         _: &[Expr],
         _: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let batches = self.batches.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        let plan = MemorySourceConfig::try_new_exec(&[batches], Arc::clone(&self.schema), projection.cloned())?;
+        let plan = MemorySourceConfig::try_new_exec(&[self.rows()], Arc::clone(&self.schema), projection.cloned())?;
         Ok(plan)
     }
 }

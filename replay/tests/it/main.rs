@@ -1,11 +1,13 @@
 //! The program as a user runs it, on recordings made here.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod against;
 mod answers;
 mod build;
 mod coverage;
 mod faults;
 mod history;
+mod mutate;
 mod names;
 mod outcomes;
 mod refusals;

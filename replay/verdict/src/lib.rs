@@ -40,6 +40,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Every outcome, in the order of summaries.
+    pub const ALL: [Outcome; 4] = [Outcome::Held, Outcome::Broken, Outcome::Inconclusive, Outcome::NotApplicable];
+
     /// The word in reports.
     pub fn name(self) -> &'static str {
         match self {
