@@ -37,7 +37,7 @@ pub fn check(cli: &Cli, names: &[String], spec: Option<&Path>) -> Result<Exit, E
         let spec_path = spec.map_or_else(|| path.join("spec.toml"), Path::to_owned);
         let spec = read_once(&mut specs, spec_path)?;
         let engine = Engine::start(cli.time_limit)?;
-        let checked = check_run(&engine, recording, &spec, paths.len() > 1);
+        let checked = check_run(&engine, recording, &spec, paths.len() > 1, None);
         engine.abandon();
         let (report, says) = checked?;
         sets.add(&spec, &report.run_id, report.dir.clone(), says);
@@ -52,7 +52,11 @@ pub fn check(cli: &Cli, names: &[String], spec: Option<&Path>) -> Result<Exit, E
     Ok(exit)
 }
 
-fn read_once(specs: &mut BTreeMap<PathBuf, Arc<Spec>>, path: PathBuf) -> Result<Arc<Spec>, Error> {
+/// Reads a spec that can judge, and each only once.
+///
+/// # Errors
+/// As [`Spec::read`], and where it has no assertion.
+pub fn read_once(specs: &mut BTreeMap<PathBuf, Arc<Spec>>, path: PathBuf) -> Result<Arc<Spec>, Error> {
     if let Some(spec) = specs.get(&path) {
         return Ok(Arc::clone(spec));
     }
@@ -65,22 +69,32 @@ fn read_once(specs: &mut BTreeMap<PathBuf, Arc<Spec>>, path: PathBuf) -> Result<
     Ok(spec)
 }
 
+/// Judges one recording by itself; where one assertion is named, only that one beside the faults.
+///
+/// # Errors
+/// Anything that keeps it from being judged.
+pub fn run(engine: &Engine, recording: Recording, spec: &Arc<Spec>, only: Option<&str>) -> Result<RunReport, Error> {
+    check_run(engine, recording, spec, false, only).map(|(report, _)| report)
+}
+
 fn check_run(
     engine: &Engine,
     recording: Recording,
     spec: &Arc<Spec>,
     is_one_of_several: bool,
+    only: Option<&str>,
 ) -> Result<(RunReport, ByAssertion), Error> {
     let run_facts = RunFacts::read(&recording)?;
     let mut report = nothing_judged(&run_facts, &recording, spec)?;
     let views = Arc::new(Views::new(Recorded::Run(Box::new(recording)), Some(spec)).map_err(Error::of_query)?);
-    let is_asked = |assertion: &&Assertion| run_facts.is_asked(assertion, is_one_of_several);
+    let is_wanted = |assertion: &&Assertion| only.is_none_or(|only| assertion.id == only);
+    let is_asked = |assertion: &&Assertion| is_wanted(assertion) && run_facts.is_asked(assertion, is_one_of_several);
     let asked: Vec<&Assertion> = spec.assertions.iter().filter(is_asked).collect();
     let (answers, faults) = ask(engine, &views, spec, &asked)?;
     report.faults = faults;
     let recorded = recorded_names(engine, &views, &answers)?;
     let mut told = ByAssertion::new();
-    for assertion in &spec.assertions {
+    for assertion in spec.assertions.iter().filter(is_wanted) {
         let asked = answers.get(&assertion.id).map(|answer| Asked::new(&views, spec, assertion, answer, &recorded));
         let asked = asked.transpose()?;
         if assertion.over_history && is_one_of_several {

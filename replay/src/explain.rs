@@ -46,7 +46,11 @@ pub fn explain(cli: &Cli, path: &Path, id: Option<&str>) -> Result<Exit, Error> 
     }
 }
 
-fn known(spec: &Spec, id: &str) -> Result<(), Error> {
+/// Whether a spec has an assertion or something unassertable of this id.
+///
+/// # Errors
+/// [`Error::Usage`]: it hasn't, with the id that may be meant.
+pub fn known(spec: &Spec, id: &str) -> Result<(), Error> {
     let ids = || {
         let assertions = spec.assertions.iter().map(|assertion| assertion.id.as_str());
         assertions.chain(spec.unassertable.iter().map(|unassertable| unassertable.id.as_str()))
@@ -77,6 +81,10 @@ fn explain_all<'s>(engine: &Engine, spec: &'s Arc<Spec>) -> Result<Vec<Explained
     ask(engine, &views, &of_views)?;
     for (query, answer) in of_faults.iter().zip(ask(engine, &views, &of_faults)?) {
         measure::occurrences(&answer).map_err(|error| Error::of_spec(query, error))?;
+    }
+    let of_diff: Vec<&Query> = spec.diff.iter().collect();
+    for (query, answer) in of_diff.iter().zip(ask(engine, &views, &of_diff)?) {
+        measure::events(&answer).map_err(|error| Error::of_spec(query, error))?;
     }
     let answers = ask(engine, &views, &of_assertions)?;
     let mut explained = Vec::new();

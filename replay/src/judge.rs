@@ -3,17 +3,20 @@
 //! Pure: observations and facts go in, a judgement comes out. No I/O, no clock, no tables.
 
 mod coverage;
+pub mod divergence;
 mod drift;
 mod faults;
 mod history;
 mod needs;
+mod reasons;
 
 use crate::bound::Bound;
 pub use coverage::{Facts, Gap, Source, SourceState};
 pub use drift::{Drift, Names};
-pub use faults::FaultRow;
+pub use faults::{FaultRow, Touch};
 pub use history::{LeftOut, Says, Told, judge_over, tell};
 pub use needs::{Need, names as names_of_needs};
+pub use reasons::{About, Elsewhere, Reason, Reasons, weigh};
 
 /// What became of an assertion on one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,6 +146,8 @@ pub struct Judgement {
     pub skipped: usize,
     /// The faults inside its windows: places in the list that it was judged by.
     pub faults: Vec<usize>,
+    /// How much each of these faults touches, in the same order.
+    pub touches: Vec<Touch>,
     /// The name that it looks for in vain, and the recorded one that may be meant.
     pub drift: Option<Drift>,
 }
@@ -159,6 +164,7 @@ impl Judgement {
             rows: 0,
             skipped: 0,
             faults: vec![],
+            touches: vec![],
             drift: None,
         }
     }
@@ -179,6 +185,7 @@ pub fn judge(facts: &Facts, case: &Case<'_>, observations: Vec<Observation>, fau
         rows: rows.len(),
         skipped: skipped.len(),
         faults: Vec::new(),
+        touches: Vec::new(),
         drift: case.names.drift(),
     };
     if let Some(drift) = &judgement.drift {

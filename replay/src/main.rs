@@ -8,10 +8,13 @@ mod bound;
 mod check;
 mod cli;
 mod coverage;
+mod diff;
 mod error;
+mod evidence;
 mod exit;
 mod explain;
 mod functions;
+mod history;
 mod info;
 mod judge;
 mod list;
@@ -22,6 +25,7 @@ mod show;
 mod spec;
 mod sql;
 mod views;
+mod why;
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -60,6 +64,9 @@ fn run(cli: &Cli) -> Result<Exit, Error> {
         Command::Check { runs, spec } => check::check(cli, runs, spec.as_deref()),
         Command::Explain { spec, id } => explain::explain(cli, spec, id.as_deref()),
         Command::Coverage { spec } => coverage::coverage(cli, spec),
+        Command::Why(asked) => why::why(cli, asked),
+        Command::Diff(asked) => diff::diff(cli, asked),
+        Command::History { runs, spec, width } => history::history(cli, runs, spec.as_deref(), *width),
         Command::Sql(sql) => sql::sql(cli, sql),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -5,7 +5,7 @@ mod json;
 mod next;
 pub mod rows;
 mod text;
-mod words;
+pub mod words;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,8 +18,9 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::judge::{FaultRow, Judgement, LeftOut};
 use crate::spec::Assertion;
-pub use json::check as check_json;
-pub use text::check as check_text;
+pub use json::{assertion as assertion_json, check as check_json, observed as observed_json};
+pub use next::{is_handle, word};
+pub use text::{aligned, check as check_text};
 
 /// One recording, judged.
 pub struct RunReport {
@@ -147,7 +148,8 @@ pub fn colours_wanted() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-fn stdout_has_colours() -> bool {
+/// Whether the answer is coloured: it goes to a terminal, and `NO_COLOR` allows it.
+pub fn stdout_has_colours() -> bool {
     colours_wanted() && io::stdout().is_terminal()
 }
 

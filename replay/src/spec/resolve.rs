@@ -203,6 +203,11 @@ fn over_history(section: &mut Section<'_>) -> Result<bool, Error> {
     }
 }
 
+pub fn diff(section: Option<Section<'_>>) -> Result<Option<Query>, Error> {
+    let Some(mut section) = section else { return Ok(None) };
+    section.required_query("events", "[diff] events".to_owned()).map(Some)
+}
+
 pub fn fault(section: &mut Section<'_>) -> Result<Fault, Error> {
     let attribution = section.required_text("attribution")?;
     let says = section.required_text("says")?.value;
