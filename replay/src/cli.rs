@@ -100,7 +100,9 @@ pub enum Command {
         spec: Option<PathBuf>,
     },
     /// Say about one assertion in one run: what happened, who is to blame, and what speaks against that.
-    #[command(after_help = "Examples:\n  replay why latest FR-016\n  replay why latest FR-016 --spec spec.toml --held 5")]
+    #[command(
+        after_help = "Examples:\n  replay why latest FR-016\n  replay why latest FR-016 --spec spec.toml --held 5"
+    )]
     Why(Why),
     /// Compare two runs: what differs around them, and where the second first went another way.
     ///

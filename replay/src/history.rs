@@ -78,7 +78,9 @@ pub fn history(cli: &Cli, names: &[String], spec: Option<&Path>, width: Option<u
     }
     let matrix = Matrix::new(columns);
     match cli.format {
-        Format::Text => report::print(&text::matrix(&matrix, width.unwrap_or_else(terminal), report::stdout_has_colours())),
+        Format::Text => {
+            report::print(&text::matrix(&matrix, width.unwrap_or_else(terminal), report::stdout_has_colours()))
+        }
         Format::Json => report::print_json(&json(&matrix)),
     }
 }
@@ -115,7 +117,8 @@ impl Matrix {
 
 /// By version (its order where all have one, else the first run of each), then by time: the newest is last.
 fn in_order(columns: &mut [Column]) {
-    let ordered = columns.iter().all(|column| column.run.version.as_ref().is_some_and(|version| version.order.is_some()));
+    let ordered =
+        columns.iter().all(|column| column.run.version.as_ref().is_some_and(|version| version.order.is_some()));
     let mut first_ns: BTreeMap<Option<String>, i64> = BTreeMap::new();
     for column in columns.iter() {
         let first = first_ns.entry(version(column)).or_insert(i64::MAX);
@@ -144,7 +147,8 @@ fn json(matrix: &Matrix) -> Value {
         })
     };
     let row = |row: &Row| {
-        let each = |told: fn(Cell) -> Value| row.cells.iter().map(|cell| cell.map_or(Value::Null, told)).collect::<Vec<_>>();
+        let each =
+            |told: fn(Cell) -> Value| row.cells.iter().map(|cell| cell.map_or(Value::Null, told)).collect::<Vec<_>>();
         json!({
             "id": row.id,
             "says": row.says,

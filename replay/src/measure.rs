@@ -1,6 +1,6 @@
 //! Runs an assertion's query and turns its rows into observations. It never judges.
 
-mod events;
+pub mod events;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;

@@ -157,7 +157,9 @@ impl Explained {
         let mut of_rows = rows.flat_map(|row| &row.observation.evidence);
         let of_faults = self.judgement().faults.iter().filter_map(|place| self.run.faults.get(*place));
         let mut of_faults = of_faults.flat_map(|fault| &fault.row.evidence);
-        for handle in [of_rows.find(|handle| report::is_handle(handle)), of_faults.find(|handle| report::is_handle(handle))] {
+        for handle in
+            [of_rows.find(|handle| report::is_handle(handle)), of_faults.find(|handle| report::is_handle(handle))]
+        {
             next.extend(handle.map(|handle| format!("replay show {dir} {handle}")));
         }
         if let Some(nearest) = self.held().next() {

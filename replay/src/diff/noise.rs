@@ -143,7 +143,9 @@ mod tests {
     #[test]
     fn what_is_not() {
         let noise = noise("live-a1", "small-20261124T070000Z-aaaa");
-        for text in ["9 of 10 answers", "status 200", "exit 137", "version 1.22.0", "deadbeefdeadbeef", "at 12:30", "12345678"] {
+        for text in
+            ["9 of 10 answers", "status 200", "exit 137", "version 1.22.0", "deadbeefdeadbeef", "at 12:30", "12345678"]
+        {
             assert_eq!(noise.without(text), text);
         }
     }

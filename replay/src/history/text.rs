@@ -56,7 +56,11 @@ fn foot(matrix: &Matrix, shown: &[&Row]) -> String {
         let _ = writeln!(text, "not applicable to any of them: {}", plain(&others.join(" ")));
     }
     if let Some(newest) = matrix.columns.last() {
-        let _ = writeln!(text, "the newest, on the right, is {}: its margins and attributions stand there", plain(&newest.run.run_id));
+        let _ = writeln!(
+            text,
+            "the newest, on the right, is {}: its margins and attributions stand there",
+            plain(&newest.run.run_id)
+        );
     }
     text.push_str("H held  B broken  b broken by the environment or the harness  i inconclusive  . not applicable\n");
     text

@@ -63,9 +63,8 @@ pub fn attribute(facts: &Facts, needs: &[Need], judgement: &mut Judgement, rows:
 
 fn touch(facts: &Facts, fault: &FaultRow, rows: &[Judged]) -> Touch {
     let window = |row: &Judged| facts.window(row.observation.from_ns, row.observation.until_ns);
-    let beside = |outcome| {
-        rows.iter().filter(|row| row.outcome == outcome && touches(facts, fault, &window(row))).count()
-    };
+    let beside =
+        |outcome| rows.iter().filter(|row| row.outcome == outcome && touches(facts, fault, &window(row))).count();
     Touch { violations: beside(Outcome::Broken), held: beside(Outcome::Held) }
 }
 

@@ -182,11 +182,15 @@ fn came_before(about: &About<'_>, cause: &Cause<'_>, reasons: &mut Reasons) {
     }
     match &about.diverged {
         Some((at_ns, what, evidence)) if *at_ns < from_ns => {
-            let says = format!("the run had gone another way before it began ({begins}): at {}, {what}", seconds(*at_ns));
+            let says =
+                format!("the run had gone another way before it began ({begins}): at {}, {what}", seconds(*at_ns));
             reasons.contradict(says, evidence);
         }
         Some((at_ns, what, evidence)) => {
-            let says = format!("until it began ({begins}) the run went as runs that held; then, at {}, {what}", seconds(*at_ns));
+            let says = format!(
+                "until it began ({begins}) the run went as runs that held; then, at {}, {what}",
+                seconds(*at_ns)
+            );
             reasons.support(says, evidence);
         }
         None => {}

@@ -82,7 +82,8 @@ pub fn around(recording: &Recording, run: &RunReport, judgement: &Judgement) -> 
         let says = format!("{}: {}: {}", fault.attribution.name(), fault.says, fault.row.subject);
         moments.push(Moment { at_ns, role: *role, handle: first, says });
     }
-    let near: Vec<i64> = moments.iter().filter(|one| one.role != Role::OtherFault).filter_map(|one| one.at_ns).collect();
+    let near: Vec<i64> =
+        moments.iter().filter(|one| one.role != Role::OtherFault).filter_map(|one| one.at_ns).collect();
     let known: BTreeSet<String> = moments.iter().filter_map(|one| one.handle.clone()).collect();
     moments.extend(of_timeline(recording, &near, &known)?);
     moments.extend(of_gaps(recording)?);
@@ -98,7 +99,8 @@ pub fn first_seen(recording: &Recording, judgement: &Judgement) -> Result<Vec<Op
     let evidence = |row: &Judged| row.observation.evidence.clone();
     let all: Vec<Vec<String>> = judgement.violations.iter().map(evidence).collect();
     let shown = evidence::rows(recording, all.iter().flatten().map(String::as_str))?;
-    let first = |handles: &Vec<String>| handles.iter().filter_map(|handle| shown.get(handle)).map(|row| row.at_ns).min();
+    let first =
+        |handles: &Vec<String>| handles.iter().filter_map(|handle| shown.get(handle)).map(|row| row.at_ns).min();
     Ok(all.iter().map(first).collect())
 }
 
@@ -157,7 +159,8 @@ fn of_timeline(recording: &Recording, near: &[i64], known: &BTreeSet<String>) ->
     let moment = |stamped: Stamped<Event>| {
         let Event { source, subject, event, exit_code, .. } = stamped.row;
         let exit_code = exit_code.map_or(String::new(), |code| format!(", exit code {code}"));
-        let says = if source == "run" { format!("run {event}") } else { format!("{source} {subject} {event}{exit_code}") };
+        let says =
+            if source == "run" { format!("run {event}") } else { format!("{source} {subject} {event}{exit_code}") };
         Moment { at_ns: Some(stamped.at_ns), role: Role::Run, handle: Some(format!("timeline#{}", stamped.seq)), says }
     };
     Ok(told.map(moment).filter(|one| one.handle.as_ref().is_none_or(|handle| !known.contains(handle))).collect())

@@ -122,8 +122,8 @@ pub fn find(cli: &Cli, own: &Recording, spec: &Arc<Spec>, asked: &cli::Why) -> R
 /// Runs of the same kind and spec in --runs and beside the recording, the nearest in version, environment and time
 /// first.
 fn candidates(cli: &Cli, own: &Recording) -> Vec<Candidate> {
-    let beside = own.dir().canonicalize().ok().and_then(|dir| dir.parent().map(Path::to_owned));
-    let folders = [Some(cli.runs_dir.clone()), beside].into_iter().flatten().filter(|folder| folder.is_dir());
+    let folders =
+        [Some(cli.runs_dir.clone()), beside(own.dir())].into_iter().flatten().filter(|folder| folder.is_dir());
     let mut known = BTreeSet::from([own.run().run_id.clone()]);
     let mut candidates = Vec::new();
     for dir in folders.filter_map(|folder| reader::list(&folder).ok()).flatten() {
@@ -143,6 +143,15 @@ fn candidates(cli: &Cli, own: &Recording) -> Vec<Candidate> {
     candidates
 }
 
+/// The folder that a recording lies in.
+fn beside(dir: &Path) -> Option<PathBuf> {
+    match (dir.file_name(), dir.parent()) {
+        (Some(_), Some(parent)) if parent.as_os_str().is_empty() => Some(PathBuf::from(".")),
+        (Some(_), Some(parent)) => Some(parent.to_owned()),
+        _ => dir.canonicalize().ok()?.parent().map(Path::to_owned),
+    }
+}
+
 fn nearness(run: &RunFile, own: &RunFile) -> Nearness {
     let version = |run: &RunFile| run.version.as_ref().map(|version| version.id.clone());
     match (version(run) == version(own), run.environment.fingerprint == own.environment.fingerprint) {
@@ -152,13 +161,7 @@ fn nearness(run: &RunFile, own: &RunFile) -> Nearness {
     }
 }
 
-fn judged(
-    cli: &Cli,
-    own: &Recording,
-    candidate: Candidate,
-    spec: &Arc<Spec>,
-    id: &str,
-) -> Result<Neighbour, Error> {
+fn judged(cli: &Cli, own: &Recording, candidate: Candidate, spec: &Arc<Spec>, id: &str) -> Result<Neighbour, Error> {
     let Candidate { dir, run, nearness } = candidate;
     let (report, trace) = Engine::during(cli.time_limit, |engine| {
         let report = check::run(engine, Recording::open(&dir)?, spec, Some(id))?;

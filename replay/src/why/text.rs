@@ -61,7 +61,12 @@ fn rows(text: &mut String, explained: &Explained) {
         skipped => format!("the worst of {}, {skipped} skipped", judgement.rows),
     };
     let margin = words::margin(Some(worst), report);
-    let _ = writeln!(text, "  observed  {}  {margin}  ({counted}: {})", words::observed(worst, report), worst.observation.subject);
+    let _ = writeln!(
+        text,
+        "  observed  {}  {margin}  ({counted}: {})",
+        words::observed(worst, report),
+        worst.observation.subject
+    );
     if judgement.outcome != Outcome::Broken {
         return;
     }
@@ -97,7 +102,8 @@ fn attribution(text: &mut String, explained: &Explained) {
     let _ = writeln!(text, "attribution: {name}");
     let mut side = |word: &str, reasons: &[Reason]| {
         for reason in reasons {
-            let shown = if reason.evidence.is_empty() { String::new() } else { format!(" ({})", reason.evidence.join(", ")) };
+            let shown =
+                if reason.evidence.is_empty() { String::new() } else { format!(" ({})", reason.evidence.join(", ")) };
             let _ = writeln!(text, "  {word:7}  {}{shown}", reason.says);
         }
         if reasons.is_empty() {
@@ -120,7 +126,8 @@ fn compared(text: &mut String, explained: &Explained) {
         return;
     };
     let runs = if held.len() == 1 { "1 run".to_owned() } else { format!("{} runs", held.len()) };
-    let _ = writeln!(text, "compared with {runs} in which it held; the nearest is {}, {}", nearest.run_id, place(nearest));
+    let _ =
+        writeln!(text, "compared with {runs} in which it held; the nearest is {}, {}", nearest.run_id, place(nearest));
     for change in explained.changes.iter().take(MOST_DIFFERENCES) {
         let value = |value: &Option<String>| words::cut(value.as_deref().unwrap_or("-"), 60);
         let _ = writeln!(text, "  {}: {} there, {} here", change.what, value(&change.before), value(&change.after));
@@ -153,7 +160,7 @@ fn divergences(text: &mut String, explained: &Explained, held: usize) {
     };
     let _ = writeln!(text, "  first divergence: {} [{unusual}]", diff::words::placed(&lead.divergence));
     if let (shared, others @ 1..) = lead.shared {
-        let _ = writeln!(text, "    of {others} other broken runs {shared} diverge there too");
+        let _ = writeln!(text, "    the same in {shared} of {others} other runs in which it is broken");
     }
     let rest = explained.divergences.iter().filter(|one| **one != lead.divergence);
     let rest: Vec<_> = rest.collect();

@@ -49,7 +49,8 @@ const VERSIONS: [&str; 5] = ["abcdef", "abcdef", "abcdef", "x", "x"];
 
 #[test]
 fn letters_stand_under_their_versions() {
-    let text = matrix(&of(&VERSIONS, &[("A-1", "HHBHH"), ("A-2", "Hbi.b"), ("A-3", "....."), ("B", " HHHB")]), 80, false);
+    let text =
+        matrix(&of(&VERSIONS, &[("A-1", "HHBHH"), ("A-2", "Hbi.b"), ("A-3", "....."), ("B", " HHHB")]), 80, false);
     assert_eq!(
         text,
         "     abc x\n\

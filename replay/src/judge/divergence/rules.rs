@@ -15,6 +15,8 @@ const FEWEST_VALUES: usize = 5;
 /// A latency is late only by this share of the longest, and by this many seconds: clocks and machines are not exact.
 const LATE_SHARE: f64 = 0.1;
 const LATE_S: f64 = 0.1;
+/// The share where fewer than [`FEWEST_VALUES`] latencies tell how they spread.
+const LATE_SHARE_OF_FEW: f64 = 0.5;
 
 /// The held runs, and what they share.
 pub struct Held<'t> {
@@ -112,7 +114,8 @@ impl<'t> Held<'t> {
             let (Some(latency_s), Some(parent_ns)) = (run.latency_s(key, event), parent.at_ns) else { continue };
             let Some(like) = self.latencies.of_key.get(key).and_then(|_| self.latencies.like(key)) else { continue };
             let Some(longest_s) = maximum(like) else { continue };
-            let slack_s = (SPREADS * deviation(like)).max(LATE_SHARE * longest_s.abs()).max(LATE_S);
+            let share = if like.len() < FEWEST_VALUES { LATE_SHARE_OF_FEW } else { LATE_SHARE };
+            let slack_s = (SPREADS * deviation(like)).max(share * longest_s.abs()).max(LATE_S);
             let limit_s = longest_s + slack_s;
             if latency_s > limit_s {
                 let how = How::Late { after: after.clone(), latency_s, longest_s, limit_s };

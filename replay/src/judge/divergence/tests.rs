@@ -122,7 +122,7 @@ fn answers_that_changed_places() {
     let place = run.iter().position(|event| event.kind == "answer" && event.entity.as_deref() == Some("1")).unwrap();
     run[place].at_ns = Some(15 * SECOND);
     let found = told(run, &held);
-    assert_eq!(found, ["9.0 late answer#1", "14.5 early answer#2"]);
+    assert_eq!(found, ["8.8 late answer#1", "14.5 early answer#2"]);
 }
 
 #[test]

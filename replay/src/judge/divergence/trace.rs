@@ -98,7 +98,6 @@ impl Trace {
         before.or(first)
     }
 
-
     fn named<'t>(&'t self, name: &str) -> impl Iterator<Item = (&'t Key, &'t Event)> + use<'t> {
         let (kind, entity) = name.rsplit_once('#').unwrap_or((name, "1"));
         let first = Key { kind: kind.to_owned(), entity: entity.to_owned(), again: 0 };

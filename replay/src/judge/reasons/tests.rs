@@ -97,8 +97,11 @@ fn a_run_that_went_well_until_the_fault_speaks_for_it() {
     let faults = [fault(Attribution::Environment, "it was killed")];
     let judgement = broken(Attribution::Environment, &[(0, ALL)]);
     let diverged = Some((31 * SECOND, "missing answer#4".into(), vec![]));
-    let reasons = weigh(&About { diverged, ..about(&judgement, &faults, &[run("b1", Outcome::Broken, &["it was killed"])]) });
-    assert!(says(&reasons.supports).contains("until it began (30.0 s) the run went as runs that held; then, at 31.0 s"));
+    let reasons =
+        weigh(&About { diverged, ..about(&judgement, &faults, &[run("b1", Outcome::Broken, &["it was killed"])]) });
+    assert!(
+        says(&reasons.supports).contains("until it began (30.0 s) the run went as runs that held; then, at 31.0 s")
+    );
     assert!(says(&reasons.supports).contains("broken with the same fault in 1 other run"));
     assert_eq!(reasons.contradicts, []);
 }
@@ -136,7 +139,10 @@ fn what_held_or_could_not_be_judged() {
         touches: vec![Touch { violations: 0, held: 2 }],
         ..Judgement::without_rows(Outcome::Held, None)
     };
-    assert_eq!(says(&weigh(&about(&held, &faults, &[])).supports), "environment: it was killed: worker touches it [timeline#9]\n");
+    assert_eq!(
+        says(&weigh(&about(&held, &faults, &[])).supports),
+        "environment: it was killed: worker touches it [timeline#9]\n"
+    );
     let unseen = Judgement::without_rows(Outcome::Inconclusive, Some("nobody watched".into()));
     assert_eq!(says(&weigh(&about(&unseen, &[], &[])).supports), "nobody watched []\n");
 }
