@@ -106,7 +106,7 @@ pub fn rules() -> String {
          \x20 missing  if every usual run has it, and it is not there by the longest time after what it follows\n\
          \x20 extra    if no usual run has it, or not as often\n\
          \x20 late     if it comes later after what it follows than the longest + {SPREADS} median absolute deviations\n\
-         \x20          (and by at least 0.1 s and a tenth of it, half of it where fewer than 5 are known)\n\
+         \x20          (and by at least 0.1 s and a quarter of it, half of it where fewer than 5 are known)\n\
          \x20 early    if it comes before one of its type that it follows in every usual run\n\
          \x20 value    if it says a text that no usual run says and these agree, or a number beyond theirs + {SPREADS} deviations\n\
          What follows something missing or extra is not told again. What was due where records were lost proves nothing.\n\

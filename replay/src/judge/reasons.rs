@@ -53,6 +53,8 @@ pub struct About<'a> {
     pub diverged: Option<(i64, String, Vec<String>)>,
 }
 
+/// A run may show what a fault does a moment before the fault itself is recorded.
+const MOMENT_NS: i64 = 1_000_000_000;
 /// More names than these are only counted.
 const MOST_NAMES: usize = 5;
 
@@ -69,8 +71,10 @@ pub fn weigh(about: &About<'_>) -> Reasons {
         }
         (Outcome::Held, _) => beside(about, &mut reasons),
         (Outcome::Broken, Some(attribution)) => {
-            for cause in causes(about, |fault| fault.attribution == attribution) {
-                explained(about, &cause, &mut reasons);
+            let causes_of_it = causes(about, |fault| fault.attribution == attribution);
+            for cause in &causes_of_it {
+                let it = if causes_of_it.len() == 1 { "it".to_owned() } else { format!("\"{}\"", cause.says) };
+                explained(about, cause, &it, &mut reasons);
             }
             for other in causes(about, |fault| fault.attribution != attribution) {
                 reasons.contradict(format!("{} touches it too", other.says()), &other.evidence());
@@ -148,59 +152,57 @@ fn causes<'a>(about: &About<'a>, wanted: impl Fn(&FaultRow) -> bool) -> Vec<Caus
     causes
 }
 
-/// Broken, and a fault is its attribution.
-fn explained(about: &About<'_>, cause: &Cause<'_>, reasons: &mut Reasons) {
+/// Broken, and a fault is its attribution; `it` is what it is called.
+fn explained(about: &About<'_>, cause: &Cause<'_>, it: &str, reasons: &mut Reasons) {
     let all = about.judgement.violations.len();
     let when = cause.from_ns().map_or(String::new(), |from_ns| format!(", from {} on", seconds(from_ns)));
     let beside = format!("{}{when}: beside {} of {}", cause.says(), cause.violations, count(all, "violation"));
     reasons.support(beside, &cause.evidence());
     if cause.violations < all {
-        let says = format!("only {} of {} lie beside it", cause.violations, count(all, "violation"));
+        let says = format!("only {} of {} lie beside {it}", cause.violations, count(all, "violation"));
         reasons.contradict(says, &[]);
     }
-    came_before(about, cause, reasons);
-    touched_what_held(about, cause, reasons);
-    in_other_runs(about, cause, reasons);
+    came_before(about, cause, it, reasons);
+    went_another_way(about, cause, it, reasons);
+    touched_what_held(about, cause, it, reasons);
+    in_other_runs(about, cause, it, reasons);
 }
 
-/// What of the trouble was there before the fault began, or came after it.
-fn came_before(about: &About<'_>, cause: &Cause<'_>, reasons: &mut Reasons) {
+/// What was seen of the violations before the fault began.
+fn came_before(about: &About<'_>, cause: &Cause<'_>, it: &str, reasons: &mut Reasons) {
     let Some(from_ns) = cause.from_ns() else { return };
-    let begins = seconds(from_ns);
     let of_violations = about.judgement.violations.iter().zip(&about.evidence_ns);
-    let before: Vec<_> = of_violations.filter(|(_, at_ns)| at_ns.is_some_and(|at_ns| at_ns < from_ns)).collect();
-    if let Some((first, Some(at_ns))) = before.first() {
-        let all = count(about.judgement.violations.len(), "violation");
-        let first = &first.observation;
-        let says = format!(
-            "it began at {begins}, and the evidence of {} of {all} was recorded before: {} at {}",
-            before.len(),
-            first.subject,
-            seconds(*at_ns)
-        );
-        reasons.contradict(says, &first.evidence);
-    }
-    match &about.diverged {
-        Some((at_ns, what, evidence)) if *at_ns < from_ns => {
-            let says =
-                format!("the run had gone another way before it began ({begins}): at {}, {what}", seconds(*at_ns));
-            reasons.contradict(says, evidence);
-        }
-        Some((at_ns, what, evidence)) => {
-            let says = format!(
-                "until it began ({begins}) the run went as runs that held; then, at {}, {what}",
-                seconds(*at_ns)
-            );
-            reasons.support(says, evidence);
-        }
-        None => {}
+    let mut before = of_violations.filter_map(|(row, at_ns)| Some((row, at_ns.filter(|at_ns| *at_ns < from_ns)?)));
+    let Some((first, at_ns)) = before.next() else { return };
+    let says = format!(
+        "{it} began at {}, and the evidence of {} of {} was recorded before: {} at {}",
+        seconds(from_ns),
+        1 + before.count(),
+        count(about.judgement.violations.len(), "violation"),
+        first.observation.subject,
+        seconds(at_ns)
+    );
+    reasons.contradict(says, &first.observation.evidence);
+}
+
+/// Whether the run went as those that held until the fault began.
+fn went_another_way(about: &About<'_>, cause: &Cause<'_>, it: &str, reasons: &mut Reasons) {
+    let (Some(from_ns), Some((at_ns, what, evidence))) = (cause.from_ns(), &about.diverged) else { return };
+    let (begins, at) = (seconds(from_ns), seconds(*at_ns));
+    let is_the_fault = evidence.iter().any(|handle| cause.rows.iter().any(|row| row.row.evidence.contains(handle)));
+    if *at_ns + MOMENT_NS < from_ns && !is_the_fault {
+        let says = format!("the run had gone another way before {it} began ({begins}): at {at}, {what}");
+        reasons.contradict(says, evidence);
+    } else {
+        let says = format!("until {it} began ({begins}) the run went as runs that held; then, at {at}, {what}");
+        reasons.support(says, evidence);
     }
 }
 
 /// What lay beside the same fault and held all the same.
-fn touched_what_held(about: &About<'_>, cause: &Cause<'_>, reasons: &mut Reasons) {
+fn touched_what_held(about: &About<'_>, cause: &Cause<'_>, it: &str, reasons: &mut Reasons) {
     if cause.held > 0 {
-        let says = format!("{} of this assertion lay beside it too, and held", count(cause.held, "observation"));
+        let says = format!("{} of this assertion lay beside {it} too, and held", count(cause.held, "observation"));
         reasons.contradict(says, &[]);
     }
     let touched = |judgement: &Judgement| {
@@ -213,17 +215,18 @@ fn touched_what_held(about: &About<'_>, cause: &Cause<'_>, reasons: &mut Reasons
     };
     let (held, broken) = (with(Outcome::Held), with(Outcome::Broken));
     if !held.is_empty() {
-        let says = format!("{} lay beside it too, and held: {}", count(held.len(), "other assertion"), named(&held));
+        let says = format!("{} lay beside {it} too, and held: {}", count(held.len(), "other assertion"), named(&held));
         reasons.contradict(says, &[]);
     }
     if !broken.is_empty() {
-        let says = format!("{} broke beside it as well: {}", count(broken.len(), "other assertion"), named(&broken));
+        let says = format!("{} broke beside {it} as well: {}", count(broken.len(), "other assertion"), named(&broken));
         reasons.support(says, &[]);
     }
 }
 
 /// Whether other runs fit to it.
-fn in_other_runs(about: &About<'_>, cause: &Cause<'_>, reasons: &mut Reasons) {
+fn in_other_runs(about: &About<'_>, cause: &Cause<'_>, it: &str, reasons: &mut Reasons) {
+    let fault = if it == "it" { "this fault" } else { it };
     let had = |run: &&Elsewhere| run.faults.iter().any(|(attribution, says)| cause.is_same((*attribution, says)));
     let with = |outcome: Outcome, had_it: bool| -> Vec<&str> {
         let runs = about.elsewhere.iter().filter(|run| run.is_alike && run.outcome == outcome);
@@ -233,21 +236,21 @@ fn in_other_runs(about: &About<'_>, cause: &Cause<'_>, reasons: &mut Reasons) {
     let broken_without = with(Outcome::Broken, false);
     if !broken_without.is_empty() {
         let (runs, names) = (count(broken_without.len(), "other run"), named(&broken_without));
-        reasons.contradict(format!("it is broken without this fault too, in {runs} {alike}: {names}"), &[]);
+        reasons.contradict(format!("it is broken without {fault} too, in {runs} {alike}: {names}"), &[]);
     }
     let held_with = with(Outcome::Held, true);
     if !held_with.is_empty() {
         let (runs, names) = (count(held_with.len(), "run"), named(&held_with));
-        reasons.contradict(format!("it held with the same fault, in {runs} {alike}: {names}"), &[]);
+        reasons.contradict(format!("it held with {fault}, in {runs} {alike}: {names}"), &[]);
     }
     let broken_with = with(Outcome::Broken, true);
     if !broken_with.is_empty() {
         let (runs, names) = (count(broken_with.len(), "other run"), named(&broken_with));
-        reasons.support(format!("it is broken with the same fault in {runs} {alike}: {names}"), &[]);
+        reasons.support(format!("it is broken with {fault} in {runs} {alike}: {names}"), &[]);
     }
     let held_without = with(Outcome::Held, false);
     if !held_without.is_empty() && held_with.is_empty() {
-        reasons.support(format!("{} {alike} held, none with this fault", count(held_without.len(), "run")), &[]);
+        reasons.support(format!("{} {alike} held, none with {fault}", count(held_without.len(), "run")), &[]);
     }
 }
 

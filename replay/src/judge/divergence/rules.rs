@@ -13,7 +13,7 @@ pub const FEWEST_FOR_P: usize = 19;
 /// With fewer held values of an event, those of all events of its type tell how they spread.
 const FEWEST_VALUES: usize = 5;
 /// A latency is late only by this share of the longest, and by this many seconds: clocks and machines are not exact.
-const LATE_SHARE: f64 = 0.1;
+const LATE_SHARE: f64 = 0.25;
 const LATE_S: f64 = 0.1;
 /// The share where fewer than [`FEWEST_VALUES`] latencies tell how they spread.
 const LATE_SHARE_OF_FEW: f64 = 0.5;
@@ -26,24 +26,28 @@ pub struct Held<'t> {
     numbers: Values<'t>,
 }
 
-/// Numbers by event and by type of event.
+/// Numbers by event and by type of event. Latencies are told apart by the type that the event follows, too.
 #[derive(Default)]
 struct Values<'t> {
-    of_key: BTreeMap<&'t Key, Vec<f64>>,
-    of_kind: BTreeMap<&'t str, Vec<f64>>,
+    of_key: BTreeMap<(&'t Key, &'t str), Vec<f64>>,
+    of_kind: BTreeMap<(&'t str, &'t str), Vec<f64>>,
 }
 
 impl<'t> Values<'t> {
-    fn add(&mut self, key: &'t Key, value: f64) {
-        self.of_key.entry(key).or_default().push(value);
-        self.of_kind.entry(&key.kind).or_default().push(value);
+    fn add(&mut self, key: &'t Key, after: &'t str, value: f64) {
+        self.of_key.entry((key, after)).or_default().push(value);
+        self.of_kind.entry((&key.kind, after)).or_default().push(value);
     }
 
-    /// The values to compare with: the event's own where there are enough of them.
-    fn like(&self, key: &Key) -> Option<&[f64]> {
-        match self.of_key.get(key) {
-            Some(own) if own.len() >= FEWEST_VALUES => Some(own),
-            _ => self.of_kind.get(key.kind.as_str()).map(Vec::as_slice),
+    fn own<'a>(&'a self, key: &'a Key, after: &'a str) -> Option<&'a [f64]> {
+        self.of_key.get(&(key, after)).map(Vec::as_slice)
+    }
+
+    /// The values to compare with: the event's own where there are enough of them, else those of its type.
+    fn like<'a>(&'a self, key: &'a Key, after: &'a str) -> Option<&'a [f64]> {
+        match self.own(key, after)? {
+            own if own.len() >= FEWEST_VALUES => Some(own),
+            _ => self.of_kind.get(&(key.kind.as_str(), after)).map(Vec::as_slice),
         }
     }
 }
@@ -54,11 +58,11 @@ impl<'t> Held<'t> {
         let (mut latencies, mut numbers) = (Values::default(), Values::default());
         for run in runs {
             for (key, event) in run.events() {
-                if let Some(latency_s) = run.latency_s(key, event) {
-                    latencies.add(key, latency_s);
+                if let (Some((after, _)), Some(latency_s)) = (run.parent(key, event), run.latency_s(key, event)) {
+                    latencies.add(key, &after.kind, latency_s);
                 }
                 if let Observed::Number(number) = event.value {
-                    numbers.add(key, number);
+                    numbers.add(key, "", number);
                 }
             }
         }
@@ -84,7 +88,7 @@ impl<'t> Held<'t> {
         };
         // Where what it follows is missing as well, that is the thing to tell.
         let (parent, its) = run.get(parent).map(|event| (parent, event))?;
-        let longest_s = self.latencies.of_key.get(key).and_then(|latencies| maximum(latencies));
+        let longest_s = self.latencies.own(key, &parent.kind).and_then(maximum);
         let due_ns = its.at_ns.zip(longest_s).map(|(at_ns, longest_s)| at_ns + nanoseconds(longest_s));
         if due_ns.is_some_and(|due_ns| !run.reaches(due_ns)) {
             return None;
@@ -112,7 +116,7 @@ impl<'t> Held<'t> {
         for (key, event) in run.events() {
             let Some((after, parent)) = run.parent(key, event) else { continue };
             let (Some(latency_s), Some(parent_ns)) = (run.latency_s(key, event), parent.at_ns) else { continue };
-            let Some(like) = self.latencies.of_key.get(key).and_then(|_| self.latencies.like(key)) else { continue };
+            let Some(like) = self.latencies.like(key, &after.kind) else { continue };
             let Some(longest_s) = maximum(like) else { continue };
             let share = if like.len() < FEWEST_VALUES { LATE_SHARE_OF_FEW } else { LATE_SHARE };
             let slack_s = (SPREADS * deviation(like)).max(share * longest_s.abs()).max(LATE_S);
@@ -169,7 +173,7 @@ impl<'t> Held<'t> {
     }
 
     fn beyond(&self, key: &Key, found: f64) -> Option<How> {
-        let like = self.numbers.of_key.get(key).and_then(|_| self.numbers.like(key))?;
+        let like = self.numbers.like(key, "")?;
         let (least, most) = (minimum(like)?, maximum(like)?);
         let slack = SPREADS * deviation(like);
         let limit = if found > most { most + slack } else { least - slack };

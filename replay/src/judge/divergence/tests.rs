@@ -111,8 +111,23 @@ fn what_is_extra_is_told_without_what_follows_it() {
 #[test]
 fn a_late_event_is_told_when_it_was_due() {
     let found = told(asks([0.5, 0.6, 5.0, 0.7, 0.6]), &[usual()]);
-    // 0.7 s at most, and 3 deviations of 0.1 s.
+    // 0.7 s at most, and 3 deviations of 0.1 s: due at 14 s + 1 s.
     assert_eq!(found, ["15.0 late answer#2"]);
+}
+
+#[test]
+fn few_latencies_tell_little_about_their_spread() {
+    let started = |ready_s: f64| vec![event("start#1", 1.0, ""), event("ready#1", 1.0 + ready_s, "start#1")];
+    assert!(told(started(2.9), &[started(2.0)]).is_empty());
+    assert_eq!(told(started(3.1), &[started(2.0)]), ["4.0 late ready#1"]);
+    assert!(told(started(1.0), &[started(2.0)]).is_empty());
+}
+
+#[test]
+fn what_follows_something_else_is_not_late() {
+    let held = vec![event("up#1", 1.0, ""), event("until#1", 60.0, "up#1"), event("end#1", 62.0, "until#1")];
+    let run = vec![event("up#1", 1.0, ""), event("end#1", 62.0, "up#1")];
+    assert_eq!(told(run, &[held]), ["60.0 missing until#1"]);
 }
 
 #[test]
@@ -122,7 +137,7 @@ fn answers_that_changed_places() {
     let place = run.iter().position(|event| event.kind == "answer" && event.entity.as_deref() == Some("1")).unwrap();
     run[place].at_ns = Some(15 * SECOND);
     let found = told(run, &held);
-    assert_eq!(found, ["8.8 late answer#1", "14.5 early answer#2"]);
+    assert_eq!(found, ["8.9 late answer#1", "14.5 early answer#2"]);
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn what_does_not_fit_an_excuse() {
          4 observations of this assertion lay beside it too, and held []\n\
          2 other assertions lay beside it too, and held: A-1, A-3 []\n\
          it is broken without this fault too, in 1 other run of the same version and environment: b1 []\n\
-         it held with the same fault, in 1 run of the same version and environment: h1 []\n\
+         it held with this fault, in 1 run of the same version and environment: h1 []\n\
          harness: it was stopped: worker touches it too [timeline#9]\n"
     );
 }
@@ -102,8 +102,23 @@ fn a_run_that_went_well_until_the_fault_speaks_for_it() {
     assert!(
         says(&reasons.supports).contains("until it began (30.0 s) the run went as runs that held; then, at 31.0 s")
     );
-    assert!(says(&reasons.supports).contains("broken with the same fault in 1 other run"));
+    assert!(says(&reasons.supports).contains("broken with this fault in 1 other run"));
     assert_eq!(reasons.contradicts, []);
+}
+
+#[test]
+fn a_divergence_that_is_the_fault_does_not_come_before_it() {
+    let faults = [fault(Attribution::Environment, "it was killed"), fault(Attribution::Environment, "it was full")];
+    let judgement = broken(Attribution::Environment, &[(0, ALL), (1, ALL)]);
+    let diverged = |at_s: i64, handle: &str| Some((at_s * SECOND, "extra exit#1".into(), vec![handle.into()]));
+    let against = |diverged| says(&weigh(&About { diverged, ..about(&judgement, &faults, &[]) }).contradicts);
+    assert_eq!(against(diverged(20, "timeline#9")), "");
+    assert_eq!(against(diverged(29, "timeline#8")), "");
+    assert_eq!(
+        against(diverged(20, "timeline#8")),
+        "the run had gone another way before \"it was killed\" began (30.0 s): at 20.0 s, extra exit#1 [timeline#8]\n\
+         the run had gone another way before \"it was full\" began (30.0 s): at 20.0 s, extra exit#1 [timeline#8]\n"
+    );
 }
 
 #[test]
