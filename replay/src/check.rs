@@ -15,7 +15,7 @@ use recording::reader::Recording;
 use crate::cli::{Cli, Format};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::judge::{self, Case, FaultRow, Judgement, Names, Need, Observation, Outcome};
+use crate::judge::{self, Attribution, Case, FaultRow, Judgement, Names, Need, Observation, Outcome};
 use crate::measure;
 use crate::report::{self, AssertionReport, CheckReport, RunReport};
 use crate::runs;
@@ -69,11 +69,31 @@ pub fn read_once(specs: &mut BTreeMap<PathBuf, Arc<Spec>>, path: PathBuf) -> Res
     Ok(spec)
 }
 
-/// Judges one recording by itself; where one assertion is named, only that one beside the faults.
+/// One assertion of a spec, and the faults that matter to it.
+#[derive(Clone, Copy)]
+pub struct Only<'o> {
+    /// The assertion's id.
+    pub id: &'o str,
+    /// The faults, by whom they speak for or against and what they say.
+    pub faults: &'o [(Attribution, String)],
+}
+
+impl Only<'_> {
+    fn asks(&self, fault: &Fault) -> bool {
+        self.faults.iter().any(|(attribution, says)| *attribution == fault.attribution && *says == fault.says)
+    }
+}
+
+/// Judges one recording by itself, by all of a spec or a part of it.
 ///
 /// # Errors
 /// Anything that keeps it from being judged.
-pub fn run(engine: &Engine, recording: Recording, spec: &Arc<Spec>, only: Option<&str>) -> Result<RunReport, Error> {
+pub fn run(
+    engine: &Engine,
+    recording: Recording,
+    spec: &Arc<Spec>,
+    only: Option<Only<'_>>,
+) -> Result<RunReport, Error> {
     check_run(engine, recording, spec, false, only).map(|(report, _)| report)
 }
 
@@ -82,15 +102,16 @@ fn check_run(
     recording: Recording,
     spec: &Arc<Spec>,
     is_one_of_several: bool,
-    only: Option<&str>,
+    only: Option<Only<'_>>,
 ) -> Result<(RunReport, ByAssertion), Error> {
     let run_facts = RunFacts::read(&recording)?;
     let mut report = nothing_judged(&run_facts, &recording, spec)?;
     let views = Arc::new(Views::new(Recorded::Run(Box::new(recording)), Some(spec)).map_err(Error::of_query)?);
-    let is_wanted = |assertion: &&Assertion| only.is_none_or(|only| assertion.id == only);
+    let is_wanted = |assertion: &&Assertion| only.is_none_or(|only| assertion.id == only.id);
     let is_asked = |assertion: &&Assertion| is_wanted(assertion) && run_facts.is_asked(assertion, is_one_of_several);
     let asked: Vec<&Assertion> = spec.assertions.iter().filter(is_asked).collect();
-    let (answers, faults) = ask(engine, &views, spec, &asked)?;
+    let faults: Vec<&Fault> = spec.faults.iter().filter(|fault| only.is_none_or(|only| only.asks(fault))).collect();
+    let (answers, faults) = ask(engine, &views, &asked, &faults)?;
     report.faults = faults;
     let recorded = recorded_names(engine, &views, &answers)?;
     let mut told = ByAssertion::new();
@@ -121,18 +142,15 @@ fn nothing_judged(run_facts: &RunFacts, recording: &Recording, spec: &Spec) -> R
     })
 }
 
-/// Runs the queries of some assertions and of all faults, side by side.
+/// Runs the queries of some assertions and faults, side by side.
 fn ask(
     engine: &Engine,
     views: &Arc<Views>,
-    spec: &Spec,
     assertions: &[&Assertion],
+    faults: &[&Fault],
 ) -> Result<(BTreeMap<String, Answer>, Vec<FaultRow>), Error> {
-    let queries: Vec<&Query> = assertions
-        .iter()
-        .map(|assertion| &assertion.query)
-        .chain(spec.faults.iter().map(|fault| &fault.query))
-        .collect();
+    let queries: Vec<&Query> =
+        assertions.iter().map(|assertion| &assertion.query).chain(faults.iter().map(|fault| &fault.query)).collect();
     let tasks = queries.iter().map(|query| {
         let (views, sql) = (Arc::clone(views), query.sql.clone());
         async move { views.answer(&sql).await }
@@ -144,12 +162,12 @@ fn ask(
         answered.push(result.map_err(|error| Error::of_spec(query, error))?);
     }
     let of_faults = answered.split_off(assertions.len());
-    let mut faults = Vec::new();
-    for (fault, answer) in spec.faults.iter().zip(&of_faults) {
-        faults.extend(fault_rows(fault, answer)?);
+    let mut rows = Vec::new();
+    for (fault, answer) in faults.iter().zip(&of_faults) {
+        rows.extend(fault_rows(fault, answer)?);
     }
     let answers = assertions.iter().map(|assertion| assertion.id.clone()).zip(answered).collect();
-    Ok((answers, faults))
+    Ok((answers, rows))
 }
 
 fn fault_rows(fault: &Fault, answer: &Answer) -> Result<Vec<FaultRow>, Error> {

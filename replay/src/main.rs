@@ -14,10 +14,10 @@ mod evidence;
 mod exit;
 mod explain;
 mod functions;
-mod history;
 mod info;
 mod judge;
 mod list;
+mod matrix;
 mod measure;
 mod report;
 mod runs;
@@ -66,7 +66,7 @@ fn run(cli: &Cli) -> Result<Exit, Error> {
         Command::Coverage { spec } => coverage::coverage(cli, spec),
         Command::Why(asked) => why::why(cli, asked),
         Command::Diff(asked) => diff::diff(cli, asked),
-        Command::History { runs, spec, width } => history::history(cli, runs, spec.as_deref(), *width),
+        Command::History { runs, spec, width } => matrix::history(cli, runs, spec.as_deref(), *width),
         Command::Sql(sql) => sql::sql(cli, sql),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use recording::reader::Recording;
 
-use crate::check;
+use crate::check::{self, Only};
 use crate::cli::{self, Cli, Format};
 use crate::diff::{self, Change, events, words};
 use crate::error::Error;
@@ -87,7 +87,11 @@ fn explain(cli: &Cli, recording: &Recording, spec: &Arc<Spec>, asked: &cli::Why)
     let run = Engine::during(cli.time_limit, |engine| check::run(engine, again()?, spec, None))?;
     let place = run.assertions.iter().position(|assertion| assertion.id == asked.id);
     let place = place.ok_or_else(|| Error::Usage(format!("{} was not judged", asked.id)))?;
-    let neighbours = neighbours::find(cli, recording, spec, asked)?;
+    let judgement = &run.assertions[place].judgement;
+    let faults = judgement.faults.iter().filter_map(|place| run.faults.get(*place));
+    let faults: Vec<_> = faults.map(|fault| (fault.attribution, fault.says.clone())).collect();
+    let only = Only { id: &asked.id, faults: &faults };
+    let neighbours = neighbours::find(cli, recording, spec, only, asked.held)?;
     let held: Vec<&Neighbour> = neighbours.iter().filter(|neighbour| neighbour.held()).collect();
     let (mut changes, mut divergences) = (Vec::new(), Vec::new());
     let mut lead = None;
@@ -98,7 +102,6 @@ fn explain(cli: &Cli, recording: &Recording, spec: &Arc<Spec>, asked: &cli::Why)
         divergences = divergence::diverge(&own, &traces);
         lead = leading(&divergences, &traces, &neighbours);
     }
-    let judgement = &run.assertions[place].judgement;
     let moments = moments::around(recording, &run, judgement)?;
     let reasons = weigh(recording, &run, place, &neighbours, lead.as_ref())?;
     Ok(Explained { place, moments, reasons, neighbours, changes, divergences, lead, run })

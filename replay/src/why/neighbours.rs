@@ -8,8 +8,8 @@ use std::sync::Arc;
 use recording::reader::{self, Recording};
 use recording::run::RunFile;
 
-use crate::check;
-use crate::cli::{self, Cli};
+use crate::check::{self, Only};
+use crate::cli::Cli;
 use crate::diff::events;
 use crate::error::Error;
 use crate::judge::divergence::Trace;
@@ -85,17 +85,23 @@ struct Candidate {
     nearness: Nearness,
 }
 
-/// Judges the assertion in the nearest runs until enough of them held. Another version is only looked at where none of the
+/// Judges the assertion in the nearest runs, with the faults that matter to it, until enough of them held. Another version is only looked at where none of the
 /// same held, and then one.
 ///
 /// # Errors
 /// [`Error::Engine`]. What can't be read or judged is warned about and left out.
-pub fn find(cli: &Cli, own: &Recording, spec: &Arc<Spec>, asked: &cli::Why) -> Result<Vec<Neighbour>, Error> {
+pub fn find(
+    cli: &Cli,
+    own: &Recording,
+    spec: &Arc<Spec>,
+    only: Only<'_>,
+    most_held: usize,
+) -> Result<Vec<Neighbour>, Error> {
     let mut found: Vec<Neighbour> = Vec::new();
     let held = |found: &[Neighbour]| found.iter().filter(|neighbour| neighbour.held()).count();
     let mut other_version: Option<Option<String>> = None;
     for candidate in candidates(cli, own).into_iter().take(MOST_JUDGED) {
-        if held(&found) >= asked.held {
+        if held(&found) >= most_held {
             break;
         }
         let version = candidate.run.version.as_ref().map(|version| version.id.clone());
@@ -106,7 +112,7 @@ pub fn find(cli: &Cli, own: &Recording, spec: &Arc<Spec>, asked: &cli::Why) -> R
             }
         }
         let run_id = candidate.run.run_id.clone();
-        match judged(cli, own, candidate, spec, &asked.id) {
+        match judged(cli, own, candidate, spec, only) {
             Ok(neighbour) => {
                 if neighbour.held() && neighbour.nearness == Nearness::OtherVersion {
                     other_version = Some(version);
@@ -164,7 +170,7 @@ fn nearness(run: &RunFile, own: &RunFile) -> Nearness {
 fn judged(cli: &Cli, own: &Recording, candidate: Candidate, spec: &Arc<Spec>, id: &str) -> Result<Neighbour, Error> {
     let Candidate { dir, run, nearness } = candidate;
     let (report, trace) = Engine::during(cli.time_limit, |engine| {
-        let report = check::run(engine, Recording::open(&dir)?, spec, Some(id))?;
+        let report = check::run(engine, Recording::open(&dir)?, spec, Some(only))?;
         Ok((report, events::trace(engine, Recording::open(&dir)?, Some(spec))?))
     })?;
     let judgement = report.assertions.first().map(|assertion| &assertion.judgement);

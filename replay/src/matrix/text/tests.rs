@@ -12,7 +12,7 @@ fn cell(letter: char, margin: f64) -> Option<Cell> {
     Some(Cell { outcome, attribution, margin: matches!(letter, 'H' | 'B' | 'b').then_some(margin) })
 }
 
-fn column(version: &str, number: i64) -> crate::history::Column {
+fn column(version: &str, number: i64) -> crate::matrix::Column {
     let text = serde_json::json!({
         "format": 1, "run_id": format!("run-{number}"), "scenario": "s", "kind": "process", "spec_id": "t",
         "stream": "s", "state": "complete", "started_unix_ns": number, "duration_ns": 1, "labels": {},
@@ -31,7 +31,7 @@ fn column(version: &str, number: i64) -> crate::history::Column {
         faults: vec![],
         assertions: vec![],
     };
-    crate::history::Column { run, report }
+    crate::matrix::Column { run, report }
 }
 
 fn of(versions: &[&str], rows: &[(&str, &str)]) -> Matrix {
