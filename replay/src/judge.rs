@@ -9,6 +9,7 @@ mod faults;
 mod history;
 mod needs;
 mod reasons;
+pub mod verdict;
 
 use crate::bound::Bound;
 pub use coverage::{Facts, Gap, Source, SourceState};

@@ -5,6 +5,7 @@ mod json;
 mod next;
 pub mod rows;
 mod text;
+mod verdicts;
 pub mod words;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use crate::spec::Assertion;
 pub use json::{assertion as assertion_json, check as check_json, observed as observed_json};
 pub use next::{is_handle, word};
 pub use text::{aligned, check as check_text};
+pub use verdicts::verdicts;
 
 /// One recording, judged.
 pub struct RunReport {
