@@ -167,7 +167,13 @@ fn nearness(run: &RunFile, own: &RunFile) -> Nearness {
     }
 }
 
-fn judged(cli: &Cli, own: &Recording, candidate: Candidate, spec: &Arc<Spec>, id: &str) -> Result<Neighbour, Error> {
+fn judged(
+    cli: &Cli,
+    own: &Recording,
+    candidate: Candidate,
+    spec: &Arc<Spec>,
+    only: Only<'_>,
+) -> Result<Neighbour, Error> {
     let Candidate { dir, run, nearness } = candidate;
     let (report, trace) = Engine::during(cli.time_limit, |engine| {
         let report = check::run(engine, Recording::open(&dir)?, spec, Some(only))?;
