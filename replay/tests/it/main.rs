@@ -3,6 +3,7 @@
 
 mod answers;
 mod build;
+mod comparing;
 mod coverage;
 mod history;
 mod names;
