@@ -118,8 +118,8 @@ fn compared(text: &mut String, explained: &Explained) {
     let held: Vec<&Neighbour> = explained.held().collect();
     let Some(nearest) = held.first() else {
         let looked = match explained.neighbours.len() {
-            0 => "there is no other run of this spec in --runs".to_owned(),
-            1 => "the other run of this spec in --runs did not hold it".to_owned(),
+            0 => "no other run of this spec was looked at (--runs, --held)".to_owned(),
+            1 => "the other run of this spec did not hold it".to_owned(),
             others => format!("none of the {others} other runs of this spec that were looked at held it"),
         };
         let _ = writeln!(text, "compared with no run: {looked}");

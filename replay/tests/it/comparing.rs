@@ -147,7 +147,7 @@ fn why_looks_at_another_version_where_none_of_the_same_held() {
 fn why_stands_alone_where_nothing_is_around() {
     let folder = folder([run("a", ["ok", "", "ok", "ok"])]);
     let text = stdout(&replay(folder.path(), &["why", "latest", "T-1", "--spec", "s.toml"]));
-    assert!(text.contains("compared with no run: there is no other run of this spec in --runs"), "{text}");
+    assert!(text.contains("compared with no run: no other run of this spec was looked at"), "{text}");
     assert!(text.contains("against  nothing was found"), "{text}");
 }
 

@@ -18,10 +18,15 @@ const LATE_S: f64 = 0.1;
 /// The share where fewer than [`FEWEST_VALUES`] latencies tell how they spread.
 const LATE_SHARE_OF_FEW: f64 = 0.5;
 
+/// A type of which a usual run has more events than this that no other has, or lacks more that all others have, varies:
+/// one more or less says nothing.
+const MOST_TO_VARY: f64 = 0.5;
+
 /// The held runs, and what they share.
 pub struct Held<'t> {
     runs: Vec<&'t Trace>,
     in_all: BTreeSet<&'t Key>,
+    varying: Varying<'t>,
     latencies: Values<'t>,
     numbers: Values<'t>,
 }
@@ -52,6 +57,40 @@ impl<'t> Values<'t> {
     }
 }
 
+/// How many events of each type a further usual run would have that none of them has, and would lack that all have: by
+/// those of which exactly one run differs from all others (I. J. Good, "The Population Frequencies of Species and the
+/// Estimation of Population Parameters", Biometrika 1953).
+#[derive(Default)]
+struct Varying<'t> {
+    extra: BTreeMap<&'t str, f64>,
+    missing: BTreeMap<&'t str, f64>,
+}
+
+impl<'t> Varying<'t> {
+    fn of(runs: &[&'t Trace]) -> Varying<'t> {
+        let mut counts: BTreeMap<&Key, usize> = BTreeMap::new();
+        for (key, _) in runs.iter().flat_map(|run| run.events()) {
+            *counts.entry(key).or_default() += 1;
+        }
+        let mut varying = Varying::default();
+        // One run differs from itself in nothing, and from others nobody knows.
+        for (key, count) in counts.into_iter().filter(|_| runs.len() > 1) {
+            let each = 1.0 / runs.len() as f64;
+            if count == 1 {
+                *varying.extra.entry(&key.kind).or_default() += each;
+            }
+            if count + 1 == runs.len() {
+                *varying.missing.entry(&key.kind).or_default() += each;
+            }
+        }
+        varying
+    }
+
+    fn says_nothing(expected: &BTreeMap<&str, f64>, key: &Key) -> bool {
+        expected.get(key.kind.as_str()).is_some_and(|expected| *expected > MOST_TO_VARY)
+    }
+}
+
 impl<'t> Held<'t> {
     /// Looks at the held runs.
     pub fn new(runs: &[&'t Trace]) -> Held<'t> {
@@ -68,12 +107,13 @@ impl<'t> Held<'t> {
         }
         let of_first = runs.first().into_iter().flat_map(|run| run.events()).map(|(key, _)| key);
         let in_all = of_first.filter(|key| runs.iter().all(|run| run.get(key).is_some())).collect();
-        Held { runs: runs.to_vec(), in_all, latencies, numbers }
+        Held { varying: Varying::of(runs), runs: runs.to_vec(), in_all, latencies, numbers }
     }
 
     /// What all held runs have and this one lacks, though what it follows is there and there was time for it.
     pub fn missing(&self, run: &Trace) -> Vec<Divergence> {
         let missing = self.in_all.iter().filter(|key| run.get(key).is_none());
+        let missing = missing.filter(|key| !Varying::says_nothing(&self.varying.missing, key));
         missing.filter_map(|key| self.is_missing(run, key)).collect()
     }
 
@@ -107,6 +147,7 @@ impl<'t> Held<'t> {
             run.parent(key, event).is_some_and(|(parent, _)| parent != key && is_extra(parent))
         };
         let extra = run.events().filter(|(key, event)| is_extra(key) && !follows(key, event));
+        let extra = extra.filter(|(key, _)| !Varying::says_nothing(&self.varying.extra, key));
         extra.map(|(key, event)| divergence(key, How::Extra, event.at_ns, event.evidence.clone())).collect()
     }
 

@@ -1,6 +1,8 @@
 use super::*;
 use crate::judge::Observed;
 
+mod seeded;
+
 const SECOND: i64 = 1_000_000_000;
 
 /// An event at a time in seconds, `kind#entity`, after another one.
@@ -80,6 +82,24 @@ fn what_only_some_held_runs_have_is_not_missed() {
     let held = [usual(), without(usual(), &["answer"], "2")];
     assert!(told(without(usual(), &["answer"], "2"), &held).is_empty());
     assert!(told(usual(), &held).is_empty());
+}
+
+#[test]
+fn a_type_that_varies_among_held_runs_says_nothing() {
+    let notes = |entities: &[&str]| -> Vec<Event> {
+        entities.iter().map(|entity| event(&format!("note#{entity}"), 3.0, "")).chain(usual()).collect()
+    };
+    // Each has a note that no other has: so would a further one.
+    let held = [notes(&["0", "1"]), notes(&["0", "2"]), notes(&["0", "3"])];
+    assert!(told(notes(&["0", "4"]), &held).is_empty());
+    // Each lacks one that all others have: a further one may lack what all have.
+    let held = [notes(&["0", "1", "2"]), notes(&["0", "2", "3"]), notes(&["0", "1", "3"])];
+    assert!(told(notes(&["1", "2", "3"]), &held).is_empty());
+    // Nothing else is hidden by that.
+    assert_eq!(told(without(notes(&["1"]), &["answer"], "2"), &held), ["14.5 missing answer#2"]);
+    // One difference among many runs does not make a type vary.
+    let held: Vec<Vec<Event>> = (0..10).map(|run| if run == 3 { notes(&["1"]) } else { notes(&["1", "2"]) }).collect();
+    assert_eq!(told(notes(&["2"]), &held), ["3.0 missing note#1"]);
 }
 
 #[test]
