@@ -120,7 +120,7 @@ impl Cause<'_> {
     }
 
     /// When it happened first; `None` where it has no beginning.
-    fn from_ns(&self) -> Option<i64> {
+    fn begins_ns(&self) -> Option<i64> {
         self.rows.iter().map(|row| row.row.from_ns).min().flatten()
     }
 
@@ -155,7 +155,7 @@ fn causes<'a>(about: &About<'a>, wanted: impl Fn(&FaultRow) -> bool) -> Vec<Caus
 /// Broken, and a fault is its attribution; `it` is what it is called.
 fn explained(about: &About<'_>, cause: &Cause<'_>, it: &str, reasons: &mut Reasons) {
     let all = about.judgement.violations.len();
-    let when = cause.from_ns().map_or(String::new(), |from_ns| format!(", from {} on", seconds(from_ns)));
+    let when = cause.begins_ns().map_or(String::new(), |from_ns| format!(", from {} on", seconds(from_ns)));
     let beside = format!("{}{when}: beside {} of {}", cause.says(), cause.violations, count(all, "violation"));
     reasons.support(beside, &cause.evidence());
     if cause.violations < all {
@@ -170,7 +170,7 @@ fn explained(about: &About<'_>, cause: &Cause<'_>, it: &str, reasons: &mut Reaso
 
 /// What was seen of the violations before the fault began.
 fn came_before(about: &About<'_>, cause: &Cause<'_>, it: &str, reasons: &mut Reasons) {
-    let Some(from_ns) = cause.from_ns() else { return };
+    let Some(from_ns) = cause.begins_ns() else { return };
     let of_violations = about.judgement.violations.iter().zip(&about.evidence_ns);
     let mut before = of_violations.filter_map(|(row, at_ns)| Some((row, at_ns.filter(|at_ns| *at_ns < from_ns)?)));
     let Some((first, at_ns)) = before.next() else { return };
@@ -187,7 +187,7 @@ fn came_before(about: &About<'_>, cause: &Cause<'_>, it: &str, reasons: &mut Rea
 
 /// Whether the run went as those that held until the fault began.
 fn went_another_way(about: &About<'_>, cause: &Cause<'_>, it: &str, reasons: &mut Reasons) {
-    let (Some(from_ns), Some((at_ns, what, evidence))) = (cause.from_ns(), &about.diverged) else { return };
+    let (Some(from_ns), Some((at_ns, what, evidence))) = (cause.begins_ns(), &about.diverged) else { return };
     let (begins, at) = (seconds(from_ns), seconds(*at_ns));
     let is_the_fault = evidence.iter().any(|handle| cause.rows.iter().any(|row| row.row.evidence.contains(handle)));
     if *at_ns + MOMENT_NS < from_ns && !is_the_fault {
