@@ -16,7 +16,7 @@ use recording::reader::Recording;
 use crate::cli::{Cli, Written};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::judge::{self, Case, FaultRow, Judgement, Names, Need, Observation, Outcome};
+use crate::judge::{self, Attribution, Case, FaultRow, Judgement, Names, Need, Observation, Outcome};
 use crate::measure;
 use crate::report::{self, AssertionReport, CheckReport, Progress, RunReport};
 use crate::runs;
@@ -61,7 +61,7 @@ struct Judged {
 impl Judged {
     fn judge(&mut self, cli: &Cli, recording: Recording, spec: &Arc<Spec>, one_of_several: bool) -> Result<(), Error> {
         let engine = Engine::start(cli.time_limit)?;
-        let checked = check_run(&engine, recording, spec, one_of_several);
+        let checked = check_run(&engine, recording, spec, one_of_several, None);
         engine.abandon();
         let (report, says) = checked?;
         self.sets.add(spec, &report.run_id, report.dir.clone(), says);
@@ -84,7 +84,11 @@ fn told(cli: &Cli, report: &CheckReport) -> Result<Exit, Error> {
     Ok(exit)
 }
 
-fn read_once(specs: &mut BTreeMap<PathBuf, Arc<Spec>>, path: PathBuf) -> Result<Arc<Spec>, Error> {
+/// Reads a spec that can judge, and each only once.
+///
+/// # Errors
+/// As [`Spec::read`], and where it has no assertion.
+pub fn read_once(specs: &mut BTreeMap<PathBuf, Arc<Spec>>, path: PathBuf) -> Result<Arc<Spec>, Error> {
     if let Some(spec) = specs.get(&path) {
         return Ok(Arc::clone(spec));
     }
@@ -97,23 +101,54 @@ fn read_once(specs: &mut BTreeMap<PathBuf, Arc<Spec>>, path: PathBuf) -> Result<
     Ok(spec)
 }
 
+/// One assertion of a spec, and the faults that matter to it.
+#[derive(Clone, Copy)]
+pub struct Only<'o> {
+    /// The assertion's id.
+    pub id: &'o str,
+    /// The faults, by whom they speak for or against and what they say.
+    pub faults: &'o [(Attribution, String)],
+}
+
+impl Only<'_> {
+    fn asks(&self, fault: &Fault) -> bool {
+        self.faults.iter().any(|(attribution, says)| *attribution == fault.attribution && *says == fault.says)
+    }
+}
+
+/// Judges one recording by itself, by all of a spec or a part of it.
+///
+/// # Errors
+/// Anything that keeps it from being judged.
+pub fn run(
+    engine: &Engine,
+    recording: Recording,
+    spec: &Arc<Spec>,
+    only: Option<Only<'_>>,
+) -> Result<RunReport, Error> {
+    check_run(engine, recording, spec, false, only).map(|(report, _)| report)
+}
+
 fn check_run(
     engine: &Engine,
     recording: Recording,
     spec: &Arc<Spec>,
     is_one_of_several: bool,
+    only: Option<Only<'_>>,
 ) -> Result<(RunReport, ByAssertion), Error> {
     let run_facts = RunFacts::read(&recording)?;
     let mut report = nothing_judged(&run_facts, &recording, spec)?;
     let views = Arc::new(Views::new(Recorded::Run(Box::new(recording)), Some(spec)).map_err(Error::of_query)?);
-    let is_asked = |assertion: &&Assertion| run_facts.is_asked(assertion, is_one_of_several);
+    let is_wanted = |assertion: &&Assertion| only.is_none_or(|only| assertion.id == only.id);
+    let is_asked = |assertion: &&Assertion| is_wanted(assertion) && run_facts.is_asked(assertion, is_one_of_several);
     let asked: Vec<&Assertion> = spec.assertions.iter().filter(is_asked).collect();
-    let faults: Vec<&Fault> = spec.faults.iter().filter(|fault| run_facts.can_show(fault)).collect();
+    let is_asked = |fault: &&Fault| run_facts.can_show(fault) && only.is_none_or(|only| only.asks(fault));
+    let faults: Vec<&Fault> = spec.faults.iter().filter(is_asked).collect();
     let (answers, faults) = ask(engine, &views, &asked, &faults)?;
     report.faults = faults;
     let recorded = recorded_names(engine, &views, &answers)?;
     let mut told = ByAssertion::new();
-    for assertion in &spec.assertions {
+    for assertion in spec.assertions.iter().filter(is_wanted) {
         let asked = answers.get(&assertion.id).map(|answer| Asked::new(&views, spec, assertion, answer, &recorded));
         let asked = asked.transpose()?;
         if assertion.over_history && is_one_of_several {

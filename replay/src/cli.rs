@@ -38,6 +38,9 @@ const EXAMPLES: &str = "Examples:
   replay mutate latest                    which changes of the recording would no requirement notice?
   replay info latest                      what was recorded, by whom, and what it cost
   replay show latest packets#118          one row, as evidence names it
+  replay why latest FR-016                what happened, who is to blame, what speaks against it
+  replay diff runs/good latest            where the second run first went another way than the first
+  replay history runs/                    every assertion in every run, the newest on the right
   replay sql latest \"SELECT event, count(*) FROM packets GROUP BY event\"
   replay explain my.toml FR-016           the query behind an assertion, and what it needs
   replay coverage my.toml                 which requirement is checked by what, and where nothing is";
@@ -154,6 +157,33 @@ pub enum Command {
         after_help = "Examples:\n  replay mutate latest\n  replay mutate latest --spec my.toml --assertion FR-018    what would this one not notice?\n  replay mutate latest --all --format json"
     )]
     Mutate(Mutate),
+    /// Say about one assertion in one run: what happened, who is to blame, and what speaks against that.
+    #[command(
+        after_help = "Examples:\n  replay why latest FR-016\n  replay why latest FR-016 --spec spec.toml --held 5"
+    )]
+    Why(Why),
+    /// Compare two runs: what differs around them, and where the second first went another way.
+    ///
+    /// Events are aligned by what they are, never by the wall clock; ids, times and sessions are noise.
+    #[command(
+        after_help = "Examples:\n  replay diff runs/good latest\n  replay diff runs/good latest --spec spec.toml    also aligned by its [diff], and with the outcomes that differ\n  replay diff --rules                               what is compared how, and what is noise"
+    )]
+    Diff(Diff),
+    /// Show what became of each assertion in each run, the newest on the right.
+    #[command(
+        after_help = "Examples:\n  replay history runs/ --spec spec.toml\n  replay history runs/ --width 200 | less -S\n\nH held, B broken, b broken by the environment or the harness, i inconclusive, . not applicable"
+    )]
+    History {
+        /// Recordings, or folders of recordings.
+        #[arg(required = true, value_name = "RUN|RUNS")]
+        runs: Vec<String>,
+        /// The spec; each recording's own copy where not given.
+        #[arg(long)]
+        spec: Option<PathBuf>,
+        /// Fit into so many columns; the terminal's width, or 100, where not given.
+        #[arg(long, value_name = "COLUMNS", value_parser = clap::value_parser!(u16).range(40..))]
+        width: Option<u16>,
+    },
     /// Say what a history of outcomes means: regression, flake, environment, or not enough evidence.
     ///
     /// The history is CSV, or JSON lines, with the columns assertion, run, at, version, environment, outcome, margin and, where
@@ -194,6 +224,35 @@ pub enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+}
+
+/// `replay why`.
+#[derive(Debug, Args)]
+pub struct Why {
+    /// The recording.
+    pub run: String,
+    /// The assertion.
+    pub id: String,
+    /// The spec; the recording's own copy where not given.
+    #[arg(long)]
+    pub spec: Option<PathBuf>,
+    /// Compare with at most so many runs in which it held, the nearest ones in --runs and beside the recording.
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    pub held: usize,
+}
+
+/// `replay diff`.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// The run that counts as usual, and the one that is compared with it.
+    #[arg(value_name = "RUN", num_args = 2, required_unless_present = "rules")]
+    pub runs: Vec<String>,
+    /// The spec; the second recording's own copy where not given, and none where it has none.
+    #[arg(long)]
+    pub spec: Option<PathBuf>,
+    /// Print what is compared how, and what is noise.
+    #[arg(long)]
+    pub rules: bool,
 }
 
 /// How a history is judged.

@@ -62,7 +62,11 @@ pub fn explain(cli: &Cli, path: &Path, id: Option<&str>) -> Result<Exit, Error> 
     }
 }
 
-fn known(spec: &Spec, id: &str) -> Result<(), Error> {
+/// Whether a spec has an assertion, a fault or something unassertable of this id.
+///
+/// # Errors
+/// [`Error::Usage`]: it hasn't, with the id that may be meant.
+pub fn known(spec: &Spec, id: &str) -> Result<(), Error> {
     let faults: Vec<String> = spec.faults.iter().filter_map(faults::handle).collect();
     let ids = || {
         let assertions = spec.assertions.iter().map(|assertion| assertion.id.as_str());
@@ -103,6 +107,10 @@ fn explain_all<'s>(engine: &Engine, spec: &'s Arc<Spec>) -> Result<Plan<'s>, Err
     for (fault, answer) in spec.faults.iter().zip(ask(engine, &views, &of_faults)?) {
         measure::occurrences(&answer).map_err(|error| Error::of_spec(&fault.query, error))?;
         faults.push(ExplainedFault { fault, views: behind(&fault.query)? });
+    }
+    let of_diff: Vec<&Query> = spec.diff.iter().collect();
+    for (query, answer) in of_diff.iter().zip(ask(engine, &views, &of_diff)?) {
+        measure::events(&answer).map_err(|error| Error::of_spec(query, error))?;
     }
     let answers = ask(engine, &views, &of_assertions)?;
     let mut assertions = Vec::new();

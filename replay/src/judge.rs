@@ -3,19 +3,22 @@
 //! Pure: observations and facts go in, a judgement comes out. No I/O, no clock, no tables.
 
 mod coverage;
+pub mod divergence;
 mod drift;
 mod faults;
 mod flips;
 mod history;
 mod needs;
+mod reasons;
 
 use crate::bound::Bound;
 pub use coverage::{Facts, Gap, Source, SourceState};
 pub use drift::{Drift, Names};
-pub use faults::FaultRow;
+pub use faults::{FaultRow, Touch};
 pub use flips::{Compared, Counts, Flip, Pair, compare};
 pub use history::{LeftOut, Says, Told, judge_over, tell};
 pub use needs::{Need, names as names_of_needs};
+pub use reasons::{About, Elsewhere, Reason, Reasons, weigh};
 pub use verdict::{Attribution, Outcome};
 
 /// One row of an assertion's query.
@@ -93,6 +96,8 @@ pub struct Judgement {
     pub skipped: usize,
     /// The faults inside its windows: places in the list that it was judged by.
     pub faults: Vec<usize>,
+    /// How much each of these faults touches, in the same order.
+    pub touches: Vec<Touch>,
     /// The name that it looks for in vain, and the recorded one that may be meant.
     pub drift: Option<Drift>,
 }
@@ -109,6 +114,7 @@ impl Judgement {
             rows: 0,
             skipped: 0,
             faults: vec![],
+            touches: vec![],
             drift: None,
         }
     }
@@ -129,6 +135,7 @@ pub fn judge(facts: &Facts, case: &Case<'_>, observations: Vec<Observation>, fau
         rows: rows.len(),
         skipped: skipped.len(),
         faults: Vec::new(),
+        touches: Vec::new(),
         drift: case.names.drift(),
     };
     if let Some(drift) = &judgement.drift {

@@ -8,13 +8,16 @@ mod bound;
 mod check;
 mod cli;
 mod coverage;
+mod diff;
 mod error;
+mod evidence;
 mod exit;
 mod explain;
 mod functions;
 mod info;
 mod judge;
 mod list;
+mod matrix;
 mod measure;
 mod mutate;
 mod report;
@@ -24,6 +27,7 @@ mod spec;
 mod sql;
 mod verdicts;
 mod views;
+mod why;
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -64,6 +68,9 @@ fn run(cli: &Cli) -> Result<Exit, Error> {
         Command::Mutate(asked) => mutate::mutate(cli, asked),
         Command::Explain { spec, id } => explain::explain(cli, spec, id.as_deref()),
         Command::Coverage { spec } => coverage::coverage(cli, spec),
+        Command::Why(asked) => why::why(cli, asked),
+        Command::Diff(asked) => diff::diff(cli, asked),
+        Command::History { runs, spec, width } => matrix::history(cli, runs, spec.as_deref(), *width),
         Command::Sql(sql) => sql::sql(cli, sql),
         Command::Completions { shell } => {
             let mut script = Vec::new();

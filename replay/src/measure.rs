@@ -1,5 +1,7 @@
 //! Runs an assertion's query and turns its rows into observations. It never judges.
 
+pub mod events;
+
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, Schema};
@@ -7,6 +9,7 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type, Schema};
 use crate::bound::Bound;
 use crate::judge::{Observation, Observed};
 use crate::views::{Answer, QueryError};
+pub use events::events;
 
 /// The columns of an observation, as SPEC.md lists them; the first two must be there.
 pub const COLUMNS: [&str; 6] = ["subject", "observed", "from_ns", "until_ns", "evidence", "skipped"];
@@ -100,7 +103,7 @@ fn append(batch: &RecordBatch, observations: &mut Vec<Observation>) -> Result<()
     let column = |name: &str| batch.column_by_name(name);
     let texts = |name: &'static str| column(name).map(|array| texts(name, array)).transpose();
     let subjects = texts("subject")?;
-    let observed = column("observed").map(values).transpose()?;
+    let observed = column("observed").map(|array| values("observed", array)).transpose()?;
     let from_ns = column("from_ns").map(|array| times("from_ns", array)).transpose()?;
     let until_ns = column("until_ns").map(|array| times("until_ns", array)).transpose()?;
     let evidence = column("evidence").map(|array| several("evidence", array, &[',', ' '])).transpose()?;
@@ -127,12 +130,12 @@ fn texts(name: &str, array: &ArrayRef) -> Result<Vec<Option<String>>, QueryError
     Ok(array.as_string::<i32>().iter().map(|text| text.map(str::to_owned)).collect())
 }
 
-fn values(array: &ArrayRef) -> Result<Vec<Observed>, QueryError> {
+fn values(name: &str, array: &ArrayRef) -> Result<Vec<Observed>, QueryError> {
     if is_text(array.data_type()) || *array.data_type() == DataType::Boolean {
-        let texts = texts("observed", array)?;
+        let texts = texts(name, array)?;
         return Ok(texts.into_iter().map(|text| text.map_or(Observed::Missing, Observed::Text)).collect());
     }
-    let array = casted("observed", array, &DataType::Float64)?;
+    let array = casted(name, array, &DataType::Float64)?;
     let numbers = array.as_primitive::<Float64Type>().iter();
     Ok(numbers
         .map(|number| number.filter(|number| !number.is_nan()).map_or(Observed::Missing, Observed::Number))

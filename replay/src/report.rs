@@ -10,7 +10,7 @@ mod progress;
 pub mod rows;
 mod text;
 mod verdicts;
-mod words;
+pub mod words;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,9 +23,10 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::judge::{FaultRow, Judgement, LeftOut};
 use crate::spec::Assertion;
-pub use json::check as check_json;
+pub use json::{assertion as assertion_json, check as check_json, observed as observed_json};
+pub use next::{is_handle, word};
 pub use progress::Progress;
-pub use text::check as check_text;
+pub use text::{aligned, check as check_text};
 pub use verdicts::verdicts;
 
 /// One recording, judged.
@@ -154,7 +155,8 @@ pub fn colours_wanted() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-fn stdout_has_colours() -> bool {
+/// Whether the answer is coloured: it goes to a terminal, and `NO_COLOR` allows it.
+pub fn stdout_has_colours() -> bool {
     colours_wanted() && io::stdout().is_terminal()
 }
 

@@ -22,8 +22,8 @@ pub use names::{Names, Runs};
 pub use near::near;
 
 /// The keys of each section, as SPEC.md lists them.
-pub const KEYS: [(&str, &[&str]); 17] = [
-    ("", &["spec", "names", "expects", "views", "assertion", "fault", "unassertable"]),
+pub const KEYS: [(&str, &[&str]); 18] = [
+    ("", &["spec", "names", "expects", "views", "assertion", "fault", "diff", "unassertable"]),
     ("[spec]", &["id", "requirements", "default_faults"]),
     ("[names]", &[]),
     ("[expects]", &["samples", "events"]),
@@ -95,6 +95,7 @@ pub const KEYS: [(&str, &[&str]); 17] = [
     ),
     ("budget", &["from", "to", "within"]),
     ("[[fault]]", &["id", "attribution", "says", "when", "observe"]),
+    ("[diff]", &["events"]),
     ("[[unassertable]]", &["id", "why"]),
 ];
 
@@ -119,6 +120,8 @@ pub struct Spec {
     pub assertions: Vec<Assertion>,
     /// What explains that something is not so: the spec's own, then the defaults.
     pub faults: Vec<Fault>,
+    /// The events by which runs are aligned; `None`: those of the packets, counted.
+    pub diff: Option<Query>,
     /// What no recording can show.
     pub unassertable: Vec<Unassertable>,
 }
@@ -281,6 +284,7 @@ impl Spec {
             views: defaults.behind_views(views(&mut root)?),
             assertions: Vec::new(),
             faults: Vec::new(),
+            diff: resolve::diff(root.table("diff")?)?,
             unassertable: Vec::new(),
         };
         let known: Vec<View> = [spec.names.view(Runs::One)].into_iter().chain(spec.views.iter().cloned()).collect();

@@ -25,6 +25,15 @@ impl FaultRow {
     }
 }
 
+/// How many rows of an assertion lie beside a fault.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Touch {
+    /// Those that violate the bound.
+    pub violations: usize,
+    /// Those that held.
+    pub held: usize,
+}
+
 /// Sets the attribution: by the faults inside the windows of the rows that decide and about a source that is needed. A
 /// broken assertion is only excused where every one of its violations lies beside a fault.
 pub fn attribute(facts: &Facts, needs: &[Need], judgement: &mut Judgement, rows: &[Judged], faults: &[FaultRow]) {
@@ -49,6 +58,14 @@ pub fn attribute(facts: &Facts, needs: &[Need], judgement: &mut Judgement, rows:
         (_, first) => first.map(|(_, fault)| fault.attribution),
     };
     judgement.faults = relevant.iter().map(|(place, _)| *place).collect();
+    judgement.touches = relevant.iter().map(|(_, fault)| touch(facts, fault, rows)).collect();
+}
+
+fn touch(facts: &Facts, fault: &FaultRow, rows: &[Judged]) -> Touch {
+    let window = |row: &Judged| facts.window(row.observation.from_ns, row.observation.until_ns);
+    let beside =
+        |outcome| rows.iter().filter(|row| row.outcome == outcome && touches(facts, fault, &window(row))).count();
+    Touch { violations: beside(Outcome::Broken), held: beside(Outcome::Held) }
 }
 
 /// The fault that takes the blame for whatever is seen in a window: of the environment or the harness, where none of

@@ -55,7 +55,8 @@ fn cause(cause: &Cause<'_>) -> Value {
     value
 }
 
-fn assertion(report: &AssertionReport, faults: &[FaultRow]) -> Value {
+/// One assertion on a run, whose faults these are.
+pub fn assertion(report: &AssertionReport, faults: &[FaultRow]) -> Value {
     let judgement = &report.judgement;
     json!({
         "id": report.id,
@@ -83,7 +84,8 @@ fn violation(row: &Judged) -> Value {
     })
 }
 
-fn observed(row: &Judged) -> Value {
+/// What a row observed.
+pub fn observed(row: &Judged) -> Value {
     match &row.observation.observed {
         Observed::Missing => Value::Null,
         Observed::Number(number) => json!(number),

@@ -67,12 +67,12 @@ fn spec(run: &RunReport) -> String {
 }
 
 /// Whether `replay show` would take it.
-fn is_handle(text: &str) -> bool {
+pub fn is_handle(text: &str) -> bool {
     text.split_once('#').is_some_and(|(table, seq)| Table::from_name(table).is_some() && seq.parse::<u64>().is_ok())
 }
 
 /// A text as one word of a shell's command.
-fn word(text: &str) -> String {
+pub fn word(text: &str) -> String {
     let text = plain(text);
     let is_safe = |character: char| character.is_ascii_alphanumeric() || "/._-:=@%+,".contains(character);
     match !text.is_empty() && !text.starts_with('-') && text.chars().all(is_safe) {

@@ -49,7 +49,7 @@ pub fn objects(batches: &[RecordBatch]) -> Vec<Value> {
 }
 
 /// A value for people; bytes as their count and beginning.
-fn cell(column: &ArrayRef, row: usize) -> String {
+pub fn cell(column: &ArrayRef, row: usize) -> String {
     if column.is_null(row) {
         return String::new();
     }

@@ -69,7 +69,7 @@ impl Page<'_> {
 const WIDEST: usize = 40;
 
 /// Rows as lines with their cells under each other.
-fn aligned(rows: &[Vec<String>]) -> Vec<String> {
+pub fn aligned(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let length = |row: &Vec<String>, column: usize| row.get(column).map_or(0, |cell| cell.chars().count());
     // A longer cell moves the rest of its own row only.

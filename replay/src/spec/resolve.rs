@@ -203,6 +203,11 @@ fn over_history(section: &mut Section<'_>) -> Result<bool, Error> {
     }
 }
 
+pub fn diff(section: Option<Section<'_>>) -> Result<Option<Query>, Error> {
+    let Some(mut section) = section else { return Ok(None) };
+    section.required_query("events", "[diff] events".to_owned()).map(Some)
+}
+
 /// `ids` are those of the faults above.
 pub fn fault(section: &mut Section<'_>, ids: &mut BTreeSet<String>) -> Result<Fault, Error> {
     let id = fault_id(section, ids)?;

@@ -16,7 +16,7 @@ fn the_law_lists_every_key_column_and_function() {
             "SPEC.md doesn't mention `{key}`"
         );
     }
-    for column in crate::measure::COLUMNS_OF_FAULTS {
+    for column in crate::measure::COLUMNS_OF_FAULTS.into_iter().chain(crate::measure::events::COLUMNS_OF_EVENTS) {
         assert!(LAW.contains(&format!("`{column}`")), "SPEC.md doesn't mention the column `{column}`");
     }
     let functions = include_str!("../functions.rs").lines().filter_map(|line| line.strip_prefix("//! | `"));
@@ -27,6 +27,13 @@ fn the_law_lists_every_key_column_and_function() {
         found += 1;
     }
     assert!(found > 5, "functions.rs lists its functions another way now");
+}
+
+#[test]
+fn the_law_quotes_the_events_that_any_run_has() {
+    for sql in [crate::diff::events::OF_PACKETS, crate::diff::events::OF_TIMELINE] {
+        assert!(LAW.contains(sql.trim()), "SPEC.md has another query than\n{sql}");
+    }
 }
 
 #[test]

@@ -86,6 +86,17 @@ impl Engine {
         Ok(Engine { runtime, limit })
     }
 
+    /// Lends fresh threads to some work, and leaves them afterwards.
+    ///
+    /// # Errors
+    /// [`Error::Engine`], and those of the work.
+    pub fn during<T>(limit: Duration, work: impl FnOnce(&Engine) -> Result<T, Error>) -> Result<T, Error> {
+        let engine = Engine::start(limit)?;
+        let done = work(&engine);
+        engine.abandon();
+        done
+    }
+
     /// Runs tasks side by side and gives their results in order.
     ///
     /// The waiting is done here, outside of the engine's threads: a query that never yields can't escape the limit.

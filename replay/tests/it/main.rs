@@ -4,6 +4,7 @@
 mod against;
 mod answers;
 mod build;
+mod comparing;
 mod coverage;
 mod faults;
 mod history;
