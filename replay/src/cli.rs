@@ -96,6 +96,19 @@ pub enum Command {
         #[arg(long)]
         spec: Option<PathBuf>,
     },
+    /// Say what a history of outcomes means: regression, flake, environment, or not enough evidence.
+    ///
+    /// The history is CSV, or JSON lines, with the columns assertion, run, at, version, environment, outcome, margin and, where
+    /// they are known, attribution and version_order; `-` reads it from the standard input.
+    #[command(
+        after_help = "Examples:\n  replay judge history.csv\n  replay judge history.csv --save-priors priors.json   what this project's histories taught\n  replay judge today.csv --priors priors.json --format json"
+    )]
+    Judge {
+        /// The history.
+        history: PathBuf,
+        #[command(flatten)]
+        judging: Judging,
+    },
     /// Print the query behind an assertion, its bound and what it needs.
     #[command(after_help = "Examples:\n  replay explain spec.toml\n  replay explain spec.toml FR-016")]
     Explain {
@@ -121,6 +134,34 @@ pub enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+}
+
+/// How a history is judged.
+#[derive(Debug, Args)]
+pub struct Judging {
+    /// What is thought beforehand, as --save-priors wrote it; learned from the history itself where not given.
+    #[arg(long, value_name = "FILE")]
+    pub priors: Option<PathBuf>,
+    /// Where to write what was thought beforehand.
+    #[arg(long, value_name = "FILE")]
+    pub save_priors: Option<PathBuf>,
+    /// What else is a failure: flaky assertions are exit 5.
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub fail_on: Option<FailOn>,
+}
+
+impl Judging {
+    /// Whether a flaky assertion is a failure.
+    pub fn fails_on_flaky(&self) -> bool {
+        self.fail_on == Some(FailOn::Flaky)
+    }
+}
+
+/// What is a failure only where that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// A flaky assertion.
+    Flaky,
 }
 
 /// `replay sql`.

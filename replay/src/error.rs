@@ -30,6 +30,32 @@ pub enum Error {
         /// What is wrong, and the remedy.
         problem: String,
     },
+    /// A history's file can't be read.
+    #[error("read the history {}", path.display())]
+    ReadHistory {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: std::io::Error,
+    },
+    /// A history says something that it can't.
+    #[error("{}{}: {problem}", path.display(), line.map_or(String::new(), |line| format!(":{line}")))]
+    History {
+        /// The history's file.
+        path: PathBuf,
+        /// The line concerned, from 1.
+        line: Option<u64>,
+        /// What is wrong, and the remedy.
+        problem: String,
+    },
+    /// What is thought beforehand can't be read.
+    #[error("read the priors {}: {problem} (--save-priors writes such a file)", path.display())]
+    Priors {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
     /// A query of the command line can't be answered.
     #[error("the query: {0}")]
     Sql(Box<QueryError>),

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::judge::verdict::Verdict;
 use crate::judge::{Attribution, Judgement, Outcome};
 
 /// How a command ended, by what a caller should do next.
@@ -19,6 +20,8 @@ pub enum Exit {
     NothingJudged,
     /// Something is broken, all of it by the environment or the harness: a retry is reasonable.
     Explained,
+    /// Something is flaky, and that was to be a failure.
+    Flaky,
 }
 
 impl Exit {
@@ -43,6 +46,20 @@ impl Exit {
         }
     }
 
+    /// The exit of a command that gives verdicts over histories, by the same order.
+    pub fn of_verdicts(verdicts: impl IntoIterator<Item = Verdict>, fail_on_flaky: bool) -> Exit {
+        let exit = |verdict| match verdict {
+            Verdict::Regression | Verdict::BrokenNoBaseline => Exit::Broken,
+            Verdict::Environment => Exit::Explained,
+            Verdict::Insufficient | Verdict::SpecChange => Exit::Inconclusive,
+            Verdict::Flaky if fail_on_flaky => Exit::Flaky,
+            Verdict::Flaky | Verdict::Stable | Verdict::Fixed => Exit::Held,
+        };
+        let order = [Exit::Broken, Exit::Explained, Exit::Inconclusive, Exit::Flaky, Exit::Held];
+        let found: Vec<Exit> = verdicts.into_iter().map(exit).collect();
+        order.into_iter().find(|exit| found.contains(exit)).unwrap_or(Exit::NothingJudged)
+    }
+
     /// What the code means, for people.
     pub fn meaning(self) -> &'static str {
         match self {
@@ -52,6 +69,7 @@ impl Exit {
             Exit::Inconclusive => "nothing broken, not everything could be judged",
             Exit::NothingJudged => "nothing was judged: no assertion applies to these recordings",
             Exit::Explained => "broken, but by the environment or the harness: a retry is reasonable",
+            Exit::Flaky => "nothing got worse, but something is flaky",
         }
     }
 
@@ -63,6 +81,7 @@ impl Exit {
             Exit::CouldNotRun => 2,
             Exit::Inconclusive | Exit::NothingJudged => 3,
             Exit::Explained => 4,
+            Exit::Flaky => 5,
         }
     }
 }

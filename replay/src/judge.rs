@@ -7,6 +7,7 @@ mod drift;
 mod faults;
 mod history;
 mod needs;
+pub mod verdict;
 
 use crate::bound::Bound;
 pub use coverage::{Facts, Gap, Source, SourceState};

@@ -12,6 +12,7 @@ mod error;
 mod exit;
 mod explain;
 mod functions;
+mod history;
 mod info;
 mod judge;
 mod list;
@@ -21,6 +22,7 @@ mod runs;
 mod show;
 mod spec;
 mod sql;
+mod verdicts;
 mod views;
 
 use std::io::{self, IsTerminal, Write};
@@ -58,6 +60,7 @@ fn run(cli: &Cli) -> Result<Exit, Error> {
         Command::Info { run } => info::info(cli, run),
         Command::Show { run, what, sha, output } => show::show(cli, run, what, sha.as_deref(), output.as_deref()),
         Command::Check { runs, spec } => check::check(cli, runs, spec.as_deref()),
+        Command::Judge { history, judging } => verdicts::judge(cli, history, judging),
         Command::Explain { spec, id } => explain::explain(cli, spec, id.as_deref()),
         Command::Coverage { spec } => coverage::coverage(cli, spec),
         Command::Sql(sql) => sql::sql(cli, sql),

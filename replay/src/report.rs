@@ -5,6 +5,7 @@ mod json;
 mod next;
 pub mod rows;
 mod text;
+mod verdicts;
 mod words;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use crate::judge::{FaultRow, Judgement, LeftOut};
 use crate::spec::Assertion;
 pub use json::check as check_json;
 pub use text::check as check_text;
+pub use verdicts::verdicts;
 
 /// One recording, judged.
 pub struct RunReport {

@@ -1,0 +1,96 @@
+//! `replay judge`: verdicts over a history from anywhere.
+
+use std::path::Path;
+
+use crate::cli::{Cli, Judging};
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::history::{self, History};
+use crate::judge::verdict::{self, Incident, Of, Opinion, Priors, Series};
+use crate::report;
+
+/// What became of a history: an opinion for each of its assertions.
+pub struct Verdicts {
+    /// The history.
+    pub history: History,
+    /// What each assertion's runs mean, in the history's order.
+    pub opinions: Vec<Opinion>,
+    /// Regressions by cause: places of assertions.
+    pub incidents: Vec<Incident>,
+}
+
+/// Judges a history from a file.
+///
+/// # Errors
+/// Anything that keeps it from being judged.
+pub fn judge(cli: &Cli, path: &Path, judging: &Judging) -> Result<Exit, Error> {
+    let verdicts = Verdicts::of(history::read(path)?, judging)?;
+    tell(cli, &verdicts, judging)
+}
+
+/// Says what was found, and how the program ends.
+fn tell(cli: &Cli, verdicts: &Verdicts, judging: &Judging) -> Result<Exit, Error> {
+    let exit = Exit::of_verdicts(verdicts.opinions.iter().map(|opinion| opinion.verdict), judging.fails_on_flaky());
+    report::verdicts(cli.format, verdicts, exit)?;
+    Ok(exit)
+}
+
+impl Verdicts {
+    /// Judges every assertion of a history.
+    ///
+    /// # Errors
+    /// [`Error::Priors`], [`Error::Write`].
+    pub fn of(history: History, judging: &Judging) -> Result<Verdicts, Error> {
+        let priors = match &judging.priors {
+            Some(path) => read_priors(path)?,
+            None => Priors::learned(&history.series),
+        };
+        if let Some(path) = &judging.save_priors {
+            save_priors(path, &priors)?;
+        }
+        let mut opinions = side_by_side(&priors, &history);
+        let incidents = verdict::together(&history.series, &mut opinions);
+        Ok(Verdicts { history, opinions, incidents })
+    }
+
+    /// The version that a plan is about.
+    pub fn version_of(&self, series: &Series, of: Of) -> Option<&str> {
+        let newest = series.runs.last()?.version;
+        let version = match of {
+            Of::Newest => newest,
+            Of::Before => series.runs.iter().rev().find(|run| run.version != newest)?.version,
+        };
+        Some(self.history.names.name(version))
+    }
+}
+
+/// On all CPUs; assertions are judged one by one, so their order is kept.
+fn side_by_side(priors: &Priors, history: &History) -> Vec<Opinion> {
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = history.series.len().div_ceil(cpus).max(1);
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = history
+            .series
+            .chunks(share)
+            .map(|part| scope.spawn(|| part.iter().map(|series| verdict::judge(priors, series)).collect::<Vec<_>>()))
+            .collect();
+        let judged = |part: std::thread::ScopedJoinHandle<'_, Vec<Opinion>>| {
+            part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        parts.into_iter().flat_map(judged).collect()
+    })
+}
+
+fn read_priors(path: &Path) -> Result<Priors, Error> {
+    let failed = |problem: String| Error::Priors { path: path.to_owned(), problem };
+    let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+    let priors: Priors = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
+    priors.check().map_err(failed)?;
+    Ok(priors)
+}
+
+fn save_priors(path: &Path, priors: &Priors) -> Result<(), Error> {
+    let text = serde_json::to_string_pretty(priors)
+        .map_err(|error| Error::Priors { path: path.to_owned(), problem: error.to_string() })?;
+    std::fs::write(path, text + "\n").map_err(|source| Error::Write { to: path.display().to_string(), source })
+}
