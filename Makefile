@@ -5,6 +5,7 @@
 # make histories   records over a hundred runs for real, an hour, judges them, and replaces what is kept in fixtures/histories
 # make bench  measures the tap against HAProxy, nginx and mitmproxy, half an hour; BENCH="--quick" shows that it works
 # make flamegraph  draws where the tap's time goes, into target/flamegraph.svg
+# make verdict-bench  compares verdicts with the truth and with other methods on generated histories, four minutes; SEEDS="frozen" takes one seed
 # make fuzz   feeds each decoder random bytes, for SECONDS each (600)
 # make setup  installs what they need (asks for nothing, says what it does)
 # make setup-docker  installs and starts what demo-docker needs: an engine, Compose, base images; stop-docker ends that engine
@@ -15,7 +16,11 @@ VENV := $(CACHE)/venv
 BUILD := --workspace --quiet
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
+<<<<<<< HEAD
 .PHONY: demo demo-docker test fuzz soak soak-docker histories bench flamegraph setup setup-docker stop-docker build lint
+=======
+.PHONY: demo demo-docker test fuzz soak soak-docker bench verdict-bench flamegraph setup setup-docker stop-docker build lint
+>>>>>>> main
 .DEFAULT_GOAL := demo
 
 setup:
@@ -87,6 +92,14 @@ bench: BENCH ?= --write
 bench:
 	@fixtures/bench/install.sh
 	@cargo bench --quiet -p collector --bench tap -- $(BENCH)
+
+# The seeds are TUNE and FROZEN of fixtures/verdicts/generate.py, each with histories of the other origin as well. What is told is FROZEN's.
+verdict-bench: SEEDS ?= tune frozen
+verdict-bench: build
+	@fixtures/verdicts/install.sh
+	@failed=0; for seed in $(SEEDS); do \
+		$(VENV)/bin/python -B fixtures/verdicts/bench.py --seed $$seed --origin both $(VERDICTS) || failed=1; \
+	done; exit $$failed
 
 # The load is that of the benchmark; FLAME="--only 1000,50 --full" takes another cell, at full speed.
 flamegraph: FLAME ?= --only 700000,50

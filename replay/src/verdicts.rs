@@ -6,7 +6,7 @@ use crate::cli::{Cli, Judging};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::history::{self, History};
-use crate::judge::verdict::{self, Incident, Of, Opinion, Priors, Series};
+use crate::judge::verdict::{self, Incident, Learned, Of, Opinion, Series};
 use crate::report;
 
 /// What became of a history: an opinion for each of its assertions.
@@ -43,7 +43,7 @@ impl Verdicts {
     pub fn of(history: History, judging: &Judging) -> Result<Verdicts, Error> {
         let priors = match &judging.priors {
             Some(path) => read_priors(path)?,
-            None => Priors::learned(&history.series),
+            None => Learned::from(&history.series),
         };
         if let Some(path) = &judging.save_priors {
             save_priors(path, &priors)?;
@@ -65,7 +65,7 @@ impl Verdicts {
 }
 
 /// On all CPUs; assertions are judged one by one, so their order is kept.
-fn side_by_side(priors: &Priors, history: &History) -> Vec<Opinion> {
+fn side_by_side(priors: &Learned, history: &History) -> Vec<Opinion> {
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     let share = history.series.len().div_ceil(cpus).max(1);
     std::thread::scope(|scope| {
@@ -81,15 +81,15 @@ fn side_by_side(priors: &Priors, history: &History) -> Vec<Opinion> {
     })
 }
 
-fn read_priors(path: &Path) -> Result<Priors, Error> {
+fn read_priors(path: &Path) -> Result<Learned, Error> {
     let failed = |problem: String| Error::Priors { path: path.to_owned(), problem };
     let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
-    let priors: Priors = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
+    let priors: Learned = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
     priors.check().map_err(failed)?;
     Ok(priors)
 }
 
-fn save_priors(path: &Path, priors: &Priors) -> Result<(), Error> {
+fn save_priors(path: &Path, priors: &Learned) -> Result<(), Error> {
     let text = serde_json::to_string_pretty(priors)
         .map_err(|error| Error::Priors { path: path.to_owned(), problem: error.to_string() })?;
     std::fs::write(path, text + "\n").map_err(|source| Error::Write { to: path.display().to_string(), source })

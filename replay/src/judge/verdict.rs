@@ -18,7 +18,8 @@ use super::{Attribution, Outcome};
 use margin::Margins;
 pub use margin::{Drift, Shift};
 pub use plan::{MOST_RUNS, Of, Plan};
-pub use priors::Priors;
+use priors::Pace;
+pub use priors::{Learned, Priors};
 pub use rates::Rate;
 use segments::{BROKEN, HEALTHY, LOW, Segments, Step};
 use smoothing::Smoothed;
@@ -212,7 +213,8 @@ const SURE_OF_RATE: f64 = 0.80;
 const SURE_OF_BROKEN: f64 = 0.90;
 
 /// What an assertion's history means.
-pub fn judge(priors: &Priors, series: &Series) -> Opinion {
+pub fn judge(learned: &Learned, series: &Series) -> Opinion {
+    let priors = &learned.of_length(series);
     let colours = Colours::of(series);
     let segments = run_through(priors, &colours);
     let margins = margin::margins(priors, &measured(series));
@@ -296,7 +298,7 @@ fn decide(posterior: &Posterior, seen: &Seen<'_>) -> Verdict {
         Verdict::Environment
     } else if posterior.flaky + posterior.stable >= SURE_OF_RATE {
         if posterior.flaky > posterior.stable { Verdict::Flaky } else { Verdict::Stable }
-    } else if seen.broken == 0 && seen.runs > 0 {
+    } else if seen.broken == 0 && seen.runs > 0 && seen.excuse == 0.0 {
         Verdict::Stable
     } else if posterior.broken_no_baseline >= SURE_OF_BROKEN {
         Verdict::BrokenNoBaseline
@@ -333,7 +335,10 @@ fn resource(priors: &Priors, series: &Series) -> f64 {
     if evidence.broken() < 2 {
         return 0.0;
     }
-    by_colours(priors, &run_through(priors, &evidence)).regression
+    // Faults come by themselves far more often than a version brings them.
+    let pace = Pace { product: priors.pace.outage, outage: priors.pace.product, ..priors.pace };
+    let priors = Priors { pace, outage_returns: 1.0, ..priors.clone() };
+    by_colours(&priors, &run_through(&priors, &evidence)).regression
 }
 
 fn by_colours(priors: &Priors, segments: &Segments) -> Posterior {
@@ -358,6 +363,8 @@ fn by_colours(priors: &Priors, segments: &Segments) -> Posterior {
         posterior.broken_no_baseline = priors.start[BROKEN];
         posterior.flaky = 1.0 - posterior.stable - posterior.broken_no_baseline;
     }
+    let sum: f64 = posterior.named().iter().map(|(_, share)| share).sum();
+    posterior.keep(1.0 / sum);
     posterior
 }
 
@@ -457,7 +464,8 @@ fn shows_environment(series: &Series, colours: &Colours, smoothed: &Smoothed) ->
 fn measured(series: &Series) -> Vec<margin::Measured> {
     let mut measured = Vec::new();
     let mut before: Option<&Run> = None;
-    for (place, run) in series.runs.iter().enumerate().filter(|(_, run)| run.is_informative()) {
+    let green = |run: &Run| run.is_informative() && run.outcome == Outcome::Held;
+    for (place, run) in series.runs.iter().enumerate().filter(|(_, run)| green(run)) {
         if let Some(margin) = run.margin {
             measured.push(margin::Measured { place, step: step(before, run), margin });
             before = Some(run);

@@ -6,6 +6,8 @@
 //! A. Gelman et al., "Bayesian Data Analysis", 3rd ed., 3.3 (the distribution); P. K. Sen, "Estimates of the regression
 //! coefficient based on Kendall's tau" (1968); H. B. Mann, "Nonparametric tests against trend" (1945).
 
+use std::rc::Rc;
+
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 use statrs::function::gamma::ln_gamma;
 
@@ -14,18 +16,22 @@ use super::segments::{Hazards, Step};
 
 /// A median's absolute deviation, as a standard deviation.
 const MAD_TO_SIGMA: f64 = 1.4826;
-/// A value further than this from both neighbours, in scale units, is a spike.
-const SPIKE: f64 = 6.0;
+/// A value further than this from the middle of those around it, in scale units, is moved there.
+const SPIKE: f64 = 2.5;
+/// The variance of assertions' autocorrelations.
+const ALIKE_VARIES: f64 = 0.06;
 /// A smaller shift, in scale units, is none.
 const LEAST_SHIFT: f64 = 0.5;
 /// With fewer margins nothing is said.
 const LEAST_RUNS: usize = 5;
-/// With fewer margins the autocorrelation is not known.
-const LEAST_FOR_AUTOCORRELATION: usize = 30;
+/// What a mean counts for before any run.
+const MEAN_WEIGHT: f64 = 0.1;
 /// Fewer margins after a change are no shift.
-const LEAST_AFTER: usize = 2;
-/// That a history has a slope.
-const SLOPED: f64 = 0.05;
+const LEAST_AFTER: usize = 1;
+/// With fewer steps of its clock a slope is no other than a shift.
+const LEAST_FOR_SLOPE: usize = 6;
+/// Where chance explains the order as well as this, no slope is looked for.
+const LOOK_AT_SLOPE: f64 = 0.1;
 /// A slope that chance explains as well as this is none.
 const CHANCE: f64 = 0.005;
 
@@ -45,6 +51,14 @@ pub struct Measured {
 pub struct Margins {
     /// That the last change was the product's, and for the worse.
     pub regression: f64,
+    /// That the last change was the product's at all.
+    pub changed: f64,
+    /// That there is a slope.
+    pub creeps: f64,
+    /// How much a margin resembles the one before it, as far as this history tells, and how much that counts.
+    pub alike: (f64, f64),
+    /// The new versions at which it could have shifted.
+    pub versions: usize,
     /// By place in the history: that this last change for the worse lies just before it.
     pub at: Vec<(usize, f64)>,
     /// The likeliest shift.
@@ -75,32 +89,66 @@ pub struct Drift {
 
 /// What margins say, in the order of a history.
 pub fn margins(priors: &Priors, measured: &[Measured]) -> Margins {
-    let Some(scale) = Scale::of(measured) else { return Margins::default() };
-    let kept = without_spikes(measured, &scale);
-    let values: Vec<f64> = kept.iter().map(|run| (run.margin - scale.middle) / scale.noise).collect();
-    let steps: Vec<Step> = kept.iter().map(|run| run.step).collect();
-    let level = shifts(priors, &steps, &values, scale.temper);
-    let slope = sen(&values);
-    let middle = (values.len() as f64 - 1.0) / 2.0;
-    let straight: Vec<f64> =
-        values.iter().enumerate().map(|(place, value)| value - slope * (place as f64 - middle)).collect();
-    let sloped = shifts(priors, &steps, &straight, scale.temper);
-    // A slope of unknown size costs as much as any parameter does (Schwarz 1978).
-    let occam = 0.5 * (values.len() as f64).ln();
-    let odds = (sloped.log_evidence - occam - level.log_evidence).exp() * SLOPED / (1.0 - SLOPED);
-    let creeps = if odds.is_finite() { odds / (1.0 + odds) } else { 1.0 };
-    let mix = |level: f64, sloped: f64| (1.0 - creeps) * level + creeps * sloped;
-    let best = if creeps > 0.5 { &sloped } else { &level };
+    let Some(scale) = Scale::of(priors, measured) else { return Margins::default() };
+    let values: Vec<f64> =
+        near(measured, scale.noise).iter().map(|value| (value - scale.middle) / scale.noise).collect();
+    let steps: Vec<Step> = measured.iter().map(|run| run.step).collect();
+    let model = Model::new(priors, values.len(), scale.temper);
+    let mut told = vec![(1.0 - 2.0 * priors.sloped, model.shifts(&steps, &values))];
+    // A slope of unknown size costs as much as any parameter does (G. Schwarz 1978).
+    let occam = (values.len() as f64).powf(-0.5);
+    let ordered = trend_by_chance(&values) < LOOK_AT_SLOPE;
+    let clocks = [by_run(&steps), by_version(&steps)];
+    for clock in clocks.into_iter().filter(|clock| ordered && values_of(clock) >= LEAST_FOR_SLOPE) {
+        let slope = sen(&clock, &values);
+        let middle = median(clock.clone());
+        let straight: Vec<f64> = values.iter().zip(&clock).map(|(value, at)| value - slope * (at - middle)).collect();
+        told.push((priors.sloped * occam, model.shifts(&steps, &straight)));
+    }
+    let most = told.iter().map(|(_, shifts)| shifts.log_evidence).fold(f64::NEG_INFINITY, f64::max);
+    told.iter_mut().for_each(|(weight, shifts)| *weight *= (shifts.log_evidence - most).exp());
+    let total: f64 = told.iter().map(|(weight, _)| weight).sum();
+    if total <= 0.0 || !total.is_finite() {
+        return Margins::default();
+    }
+    let mix =
+        |of: &dyn Fn(&Shifts) -> f64| told.iter().map(|(weight, shifts)| weight * of(shifts)).sum::<f64>() / total;
+    let creeps = told[1..].iter().map(|(weight, _)| weight).sum::<f64>() / total;
+    let best = told.iter().max_by(|one, other| one.0.total_cmp(&other.0)).map(|(_, shifts)| shifts);
+    let at = best.map_or(Vec::new(), |best| best.at.clone());
     Margins {
-        regression: mix(level.worse, sloped.worse),
-        at: best.at.iter().filter_map(|(place, mass)| Some((kept.get(*place)?.place, *mass))).collect(),
-        shift: best.best.map(|(before, after)| Shift {
+        regression: mix(&|shifts| shifts.worse),
+        changed: mix(&|shifts| shifts.changed),
+        creeps,
+        alike: scale.alike,
+        versions: steps.iter().filter(|step| step.version).count(),
+        at: at.iter().filter_map(|(place, mass)| Some((measured.get(*place)?.place, *mass))).collect(),
+        shift: best.and_then(|best| best.best).map(|(before, after)| Shift {
             before: before * scale.noise + scale.middle,
             after: after * scale.noise + scale.middle,
             noise: scale.noise,
         }),
-        drift: drift(&kept, creeps),
+        drift: drift(measured, creeps),
     }
+}
+
+fn values_of(clock: &[f64]) -> usize {
+    clock.chunk_by(|one, other| one == other).count()
+}
+
+/// Runs, one after the other.
+fn by_run(steps: &[Step]) -> Vec<f64> {
+    (0..steps.len()).map(|place| place as f64).collect()
+}
+
+/// Versions, one after the other.
+fn by_version(steps: &[Step]) -> Vec<f64> {
+    let mut version = 0.0;
+    let next = |step: &Step| {
+        version += f64::from(u8::from(step.version));
+        version
+    };
+    steps.iter().map(next).collect()
 }
 
 /// How a history's margins are scaled.
@@ -109,10 +157,12 @@ struct Scale {
     noise: f64,
     /// How much a run counts where it resembles the one before it.
     temper: f64,
+    /// What the history itself tells about that, and how much it counts beside the project's.
+    alike: (f64, f64),
 }
 
 impl Scale {
-    fn of(measured: &[Measured]) -> Option<Scale> {
+    fn of(priors: &Priors, measured: &[Measured]) -> Option<Scale> {
         if measured.len() < LEAST_RUNS {
             return None;
         }
@@ -121,9 +171,10 @@ impl Scale {
         let from_differences =
             MAD_TO_SIGMA * median(differences.iter().map(|difference| difference.abs()).collect()) / 2f64.sqrt();
         let noise = from_differences.max(resolution(&values)? / 12f64.sqrt());
-        let alike = autocorrelation(&differences, noise);
+        let own = autocorrelation(&differences, noise);
+        let alike = ((own.0 * own.1 + priors.autocorrelation) / (own.1 + 1.0)).clamp(0.0, 0.9);
         let noise = noise / (1.0 - alike).sqrt();
-        Some(Scale { middle: median(values), noise, temper: (1.0 - alike) / (1.0 + alike) })
+        Some(Scale { middle: median(values), noise, temper: (1.0 - alike) / (1.0 + alike), alike: own })
     }
 }
 
@@ -136,184 +187,241 @@ fn resolution(values: &[f64]) -> Option<f64> {
     steps.min_by(f64::total_cmp)
 }
 
-/// How much a margin resembles the one before it, as far as that is sure, from differences: shifts don't count for it.
-fn autocorrelation(differences: &[f64], noise: f64) -> f64 {
-    if differences.len() + 1 < LEAST_FOR_AUTOCORRELATION || noise <= 0.0 {
-        return 0.0;
-    }
+/// How much a margin resembles the one before it, from differences: shifts don't count for it. What few runs can't tell, the
+/// project's other assertions do.
+fn autocorrelation(differences: &[f64], noise: f64) -> (f64, f64) {
     let most = 3.0 * noise * 2f64.sqrt();
     let clipped: Vec<f64> = differences.iter().map(|difference| difference.clamp(-most, most)).collect();
     let power: f64 = clipped.iter().map(|difference| difference * difference).sum();
     let product: f64 = clipped.windows(2).map(|pair| pair[0] * pair[1]).sum();
     if power <= 0.0 {
-        return 0.0;
+        return (0.0, 0.0);
     }
-    let error = 2.0 / (clipped.len() as f64).sqrt();
-    (1.0 + 2.0 * product / power - 2.0 * error).clamp(0.0, 0.9)
+    let own = (1.0 + 2.0 * product / power).clamp(-0.5, 1.0);
+    (own, clipped.len() as f64 / 4.0 * ALIKE_VARIES)
 }
 
-fn without_spikes(measured: &[Measured], scale: &Scale) -> Vec<Measured> {
-    let far = |one: f64, other: f64| (one - other).abs() > SPIKE * scale.noise;
-    let mut kept: Vec<Measured> = Vec::with_capacity(measured.len());
-    let mut pending = Step::default();
-    for (place, run) in measured.iter().enumerate() {
-        let spike = match (place.checked_sub(1).and_then(|before| measured.get(before)), measured.get(place + 1)) {
-            (Some(before), Some(after)) => {
-                far(run.margin, before.margin)
-                    && far(run.margin, after.margin)
-                    && (run.margin > before.margin) == (run.margin > after.margin)
-            }
-            _ => false,
-        };
-        let step = Step {
-            version: run.step.version || pending.version,
-            environment: run.step.environment || pending.environment,
-        };
-        pending = if spike { step } else { Step::default() };
-        if !spike {
-            kept.push(Measured { step, ..*run });
-        }
-    }
-    kept
+/// The margins, those that lie far from all around them moved near: one run alone shows no shift.
+fn near(measured: &[Measured], noise: f64) -> Vec<f64> {
+    let values: Vec<f64> = measured.iter().map(|run| run.margin).collect();
+    let around = |place: usize| {
+        let from = place.saturating_sub(2).min(values.len().saturating_sub(5));
+        median(values[from..(from + 5).min(values.len())].to_vec())
+    };
+    values
+        .iter()
+        .enumerate()
+        .map(|(place, value)| {
+            let middle = around(place);
+            value.clamp(middle - SPIKE * noise, middle + SPIKE * noise)
+        })
+        .collect()
+}
+
+/// Segments of margins, and what is thought of their scatter beforehand.
+struct Model<'a> {
+    priors: &'a Priors,
+    /// How much a run counts.
+    temper: f64,
+    /// Half the degrees of freedom of the variance, before any run.
+    shape: f64,
+    /// By number of runs: the part of a density's logarithm that only depends on it.
+    constants: Vec<f64>,
 }
 
 /// A segment's mean and variance, as known (normal-inverse-gamma).
 #[derive(Clone, Copy, Debug)]
 struct Known {
+    runs: usize,
     mean: f64,
     weight: f64,
-    shape: f64,
     rate: f64,
 }
 
-impl Known {
-    /// Nearly nothing: a mean somewhere near the middle, a variance about that of the differences.
-    const NOTHING: Known = Known { mean: 0.0, weight: 0.1, shape: 2.0, rate: 2.0 };
-
-    /// The logarithm of the density of a value, and what is known with it. A value that counts as less than one is worth as much less.
-    fn with(self, value: f64, temper: f64) -> (f64, Known) {
-        let freedom = 2.0 * self.shape;
-        let variance = self.rate * (self.weight + 1.0) / (self.shape * self.weight);
-        let off = value - self.mean;
-        let density = ln_gamma((freedom + 1.0) / 2.0)
-            - ln_gamma(freedom / 2.0)
-            - 0.5 * (freedom * std::f64::consts::PI * variance).ln()
-            - (freedom + 1.0) / 2.0 * (off * off / (freedom * variance)).ln_1p();
-        let weight = self.weight + temper;
-        let known = Known {
-            mean: self.mean + temper * off / weight,
-            weight,
-            shape: self.shape + temper / 2.0,
-            rate: self.rate + temper * self.weight * off * off / (2.0 * weight),
+impl<'a> Model<'a> {
+    fn new(priors: &'a Priors, runs: usize, temper: f64) -> Model<'a> {
+        // The differences of many runs tell the variance well; those of few hardly.
+        let shape = 2.0 + (runs as f64 / 8.0).min(8.0);
+        let constant = |runs: usize| {
+            let freedom = 2.0 * shape + temper * runs as f64;
+            ln_gamma((freedom + 1.0) / 2.0) - ln_gamma(freedom / 2.0) - 0.5 * (freedom * std::f64::consts::PI).ln()
         };
-        (temper * density, known)
+        Model { priors, temper, shape, constants: (0..=runs).map(constant).collect() }
     }
 
-    /// The variance of its mean.
-    fn of_mean(&self) -> f64 {
-        self.rate / (self.shape * self.weight)
+    /// Nearly nothing is known: a mean somewhere near `mean`, a variance about that of the differences.
+    fn nothing(&self, mean: f64, weight: f64) -> Known {
+        Known { runs: 0, mean, weight, rate: self.shape }
+    }
+
+    fn shape_of(&self, known: &Known) -> f64 {
+        self.shape + self.temper * known.runs as f64 / 2.0
+    }
+
+    /// The density of a value, and what is known with it. A value that counts as less than one is worth as much less.
+    fn with(&self, known: &Known, value: f64) -> (f64, Known) {
+        let shape = self.shape_of(known);
+        let variance = known.rate * (known.weight + 1.0) / (shape * known.weight);
+        let off = value - known.mean;
+        let tail = (shape + 0.5) * (off * off / (2.0 * shape * variance)).ln_1p();
+        let density = self.constants[known.runs] - 0.5 * variance.ln() - tail;
+        let weight = known.weight + self.temper;
+        let next = Known {
+            runs: known.runs + 1,
+            mean: known.mean + self.temper * off / weight,
+            weight,
+            rate: known.rate + self.temper * known.weight * off * off / (2.0 * weight),
+        };
+        ((self.temper * density).exp(), next)
+    }
+
+    /// That one mean is more than `least` above another (Welch's degrees of freedom).
+    fn above(&self, high: &Known, low: &Known, least: f64) -> f64 {
+        let (first, second) = (2.0 * self.shape_of(high), 2.0 * self.shape_of(low));
+        let (of_high, of_low) = (2.0 * high.rate / (first * high.weight), 2.0 * low.rate / (second * low.weight));
+        let both = of_high + of_low;
+        let freedom = both.powi(2) / (of_high.powi(2) / first + of_low.powi(2) / second);
+        let t = (high.mean - low.mean - least) / both.sqrt();
+        StudentsT::new(0.0, 1.0, freedom).map_or(0.0, |student| student.cdf(t))
     }
 }
 
-/// That one mean is more than `least` above another (Welch's degrees of freedom).
-fn above(high: &Known, low: &Known, least: f64) -> f64 {
-    let (first, second) = (high.of_mean(), low.of_mean());
-    let freedom = (first + second).powi(2) / (first.powi(2) / (2.0 * high.shape) + second.powi(2) / (2.0 * low.shape));
-    let t = (high.mean - low.mean - least) / (first + second).sqrt();
-    StudentsT::new(0.0, 1.0, freedom).map_or(0.0, |student| student.cdf(t))
-}
-
-/// Segments of margins.
+/// What segments of margins say.
 struct Shifts {
     log_evidence: f64,
     worse: f64,
+    /// That the product changed at all.
+    changed: f64,
     /// By place: that the last change lies just before it, and was for the worse.
     at: Vec<(usize, f64)>,
     /// The means before and after the likeliest change.
     best: Option<(f64, f64)>,
 }
 
-/// A beginning of a segment that is still possible.
-struct Beginning {
+/// A way in which the runs so far may be cut: where the last segment begins, and whether an outage hides it now.
+#[derive(Clone)]
+struct Path {
     place: usize,
-    /// The share of all paths that are in it.
+    /// The share of all ways that it is.
     mass: f64,
     known: Known,
-    /// That it began with a change of the product, not of the environment.
+    outage: Option<Known>,
+    /// That the segment began with a change of the product, not of the environment.
     product: f64,
     /// The segments that it may have followed, with their shares.
-    before: Vec<(f64, Known)>,
+    before: Rc<[(f64, Known)]>,
 }
 
-/// A beginning, or a segment before one, with less than this share is left out.
-const FORGOTTEN: f64 = 1e-5;
+/// A way with less than this share is left out.
+const FORGOTTEN: f64 = 1e-4;
+/// From a way with less than this share no other comes.
+const BARREN: f64 = 5e-3;
+/// How far below its usual level a margin lies in an outage, in scale units, give or take half of it.
+const OUTAGE_DEPTH: f64 = 4.0;
 
-fn shifts(priors: &Priors, steps: &[Step], values: &[f64], temper: f64) -> Shifts {
-    let mut open: Vec<Beginning> = Vec::new();
-    let mut log_evidence = 0.0;
-    for (place, (step, value)) in steps.iter().zip(values).enumerate() {
-        let mut beginning = Beginning { place, mass: 1.0, known: Known::NOTHING, product: 0.0, before: Vec::new() };
-        if place > 0 {
-            let hazards = Hazards::of(priors, *step);
-            let changes = hazards.product + hazards.environment;
-            beginning.mass = changes;
-            beginning.product = hazards.product / changes;
-            let likely = open.iter().filter(|segment| segment.mass > 1e-3);
-            beginning.before = likely.map(|segment| (segment.mass, segment.known)).collect();
-            for segment in &mut open {
-                segment.mass *= 1.0 - changes;
+impl Model<'_> {
+    fn shifts(&self, steps: &[Step], values: &[f64]) -> Shifts {
+        let mut paths: Vec<Path> = Vec::new();
+        let mut log_evidence = 0.0;
+        for (place, (step, value)) in steps.iter().zip(values).enumerate() {
+            if place == 0 {
+                let known = self.nothing(0.0, MEAN_WEIGHT);
+                paths.push(Path { place, mass: 1.0, known, outage: None, product: 0.0, before: Rc::new([]) });
+            } else {
+                self.advance(&mut paths, place, *step);
+            }
+            let mut total = 0.0;
+            for path in &mut paths {
+                let hidden = path.outage.as_mut();
+                let seen = hidden.unwrap_or(&mut path.known);
+                let (density, next) = self.with(seen, *value);
+                *seen = next;
+                path.mass *= density;
+                total += path.mass;
+            }
+            if total <= 0.0 || !total.is_finite() {
+                return Shifts { log_evidence: f64::NEG_INFINITY, worse: 0.0, changed: 0.0, at: vec![], best: None };
+            }
+            log_evidence += total.ln();
+            paths.iter_mut().for_each(|path| path.mass /= total);
+            paths.retain(|path| path.mass > FORGOTTEN);
+        }
+        self.told(log_evidence, &paths, values.len())
+    }
+
+    fn advance(&self, paths: &mut Vec<Path>, place: usize, step: Step) {
+        let hazards = Hazards::of(self.priors, step);
+        let product = if step.version { self.priors.pace.margin } else { 0.0 };
+        let Priors { outage_end, outage_returns, .. } = *self.priors;
+        let open: f64 = paths.iter().filter(|path| path.outage.is_none()).map(|path| path.mass).sum();
+        let hidden = 1.0 - open;
+        let environment = hazards.environment * open + outage_end * (1.0 - outage_returns) * hidden;
+        let mass = product * open + environment;
+        let likely = paths.iter().filter(|path| path.mass > BARREN).map(|path| (path.mass, path.known));
+        let next = Path {
+            place,
+            mass,
+            known: self.nothing(0.0, MEAN_WEIGHT),
+            outage: None,
+            product: product * open / mass,
+            before: likely.collect(),
+        };
+        let mut more = vec![next];
+        for path in paths.iter_mut() {
+            let share = if path.outage.is_some() { outage_end * outage_returns } else { hazards.outage };
+            if path.mass > BARREN {
+                let outage = match path.outage {
+                    Some(_) => None,
+                    None => Some(self.nothing(path.known.mean - OUTAGE_DEPTH, 4.0 / OUTAGE_DEPTH.powi(2))),
+                };
+                more.push(Path { mass: path.mass * share, outage, ..path.clone() });
+            }
+            path.mass *= if path.outage.is_some() {
+                1.0 - outage_end
+            } else {
+                1.0 - product - hazards.environment - hazards.outage
+            };
+        }
+        paths.append(&mut more);
+    }
+
+    fn told(&self, log_evidence: f64, paths: &[Path], runs: usize) -> Shifts {
+        let mut shifts = Shifts { log_evidence, worse: 0.0, changed: 0.0, at: Vec::new(), best: None };
+        let mut most = 0.0;
+        for path in paths.iter().filter(|path| path.outage.is_none()) {
+            let total: f64 = path.before.iter().map(|(mass, _)| mass).sum();
+            if total <= 0.0 {
+                continue;
+            }
+            let over = |chance: &dyn Fn(&Known) -> f64| {
+                path.before.iter().map(|(mass, before)| mass * chance(before)).sum::<f64>() / total
+            };
+            let share = path.mass * path.product;
+            shifts.changed += share;
+            if runs - path.place < LEAST_AFTER || share < FORGOTTEN {
+                continue;
+            }
+            let worse = share * over(&|before| self.above(before, &path.known, LEAST_SHIFT));
+            shifts.worse += worse;
+            shifts.at.push((path.place, worse));
+            if worse > most {
+                most = worse;
+                shifts.best = Some((over(&|before| before.mean), path.known.mean));
             }
         }
-        open.push(beginning);
-        let mut total = 0.0;
-        for segment in &mut open {
-            let (density, known) = segment.known.with(*value, temper);
-            segment.mass *= density.exp();
-            segment.known = known;
-            total += segment.mass;
-        }
-        if total <= 0.0 {
-            return Shifts { log_evidence: f64::NEG_INFINITY, worse: 0.0, at: vec![], best: None };
-        }
-        log_evidence += total.ln();
-        for segment in &mut open {
-            segment.mass /= total;
-        }
-        open.retain(|segment| segment.mass > FORGOTTEN);
+        shifts
     }
-    told(log_evidence, &open, values.len())
-}
-
-fn told(log_evidence: f64, open: &[Beginning], runs: usize) -> Shifts {
-    let mut shifts = Shifts { log_evidence, worse: 0.0, at: Vec::new(), best: None };
-    let mut most = 0.0;
-    for segment in open.iter().filter(|segment| runs - segment.place >= LEAST_AFTER) {
-        let total: f64 = segment.before.iter().map(|(mass, _)| mass).sum();
-        if total <= 0.0 {
-            continue;
-        }
-        let over = |chance: &dyn Fn(&Known) -> f64| {
-            segment.before.iter().map(|(mass, before)| mass * chance(before)).sum::<f64>() / total
-        };
-        let share = segment.mass * segment.product;
-        let worse = share * over(&|before| above(before, &segment.known, LEAST_SHIFT));
-        shifts.worse += worse;
-        shifts.at.push((segment.place, worse));
-        if worse > most {
-            most = worse;
-            shifts.best = Some((over(&|before| before.mean), segment.known.mean));
-        }
-    }
-    shifts
 }
 
 /// Sen's slope: the median of all slopes, of a sample of pairs where there are many.
-fn sen(values: &[f64]) -> f64 {
+fn sen(clock: &[f64], values: &[f64]) -> f64 {
     let apart = values.len().div_ceil(64).max(1);
     let mut slopes = Vec::new();
-    for (first, one) in values.iter().enumerate().step_by(apart) {
-        for (second, other) in values.iter().enumerate().skip(first + 1) {
-            slopes.push((other - one) / (second - first) as f64);
+    for first in (0..values.len()).step_by(apart) {
+        for second in first + 1..values.len() {
+            if clock[second] > clock[first] {
+                slopes.push((values[second] - values[first]) / (clock[second] - clock[first]));
+            }
         }
     }
     median(slopes)
@@ -328,7 +436,8 @@ fn drift(kept: &[Measured], creeps: f64) -> Option<Drift> {
     if trend_by_chance(&values) > CHANCE {
         return None;
     }
-    let per_run = sen(&values);
+    let clock: Vec<f64> = (0..values.len()).map(|place| place as f64).collect();
+    let per_run = sen(&clock, &values);
     let middle = (values.len() as f64 - 1.0) / 2.0;
     let level =
         median(values.iter().enumerate().map(|(place, value)| value - per_run * (place as f64 - middle)).collect());

@@ -11,9 +11,9 @@ pub const MOST_RUNS: usize = 8;
 /// A plan decides with this probability.
 pub const SURE: f64 = 0.8;
 /// Branches that are less likely than this are left undecided.
-const UNLIKELY: f64 = 1e-3;
+const UNLIKELY: f64 = 3e-3;
 /// For plans, beginnings with less than this share of the mass don't count.
-const FORGOTTEN: f64 = 1e-4;
+const FORGOTTEN: f64 = 1e-3;
 
 /// Which version the further runs are of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,15 +71,17 @@ pub fn before(
         let (mut decisive, mut all) = (0.0, 0.0);
         for segments in &open {
             for broken in [false, true] {
-                let mut segments = segments.clone();
+                let mut segments: Segments = segments.clone();
                 segments.push(priors, if runs == 0 { step } else { Step::default() }, broken);
                 let (decided, weight) = then(&segments);
                 all += weight;
                 decisive += if decided { weight } else { 0.0 };
-                next.push(segments);
+                next.push((weight, segments));
             }
         }
         *share = if all > 0.0 { decisive / all } else { 0.0 };
+        next.retain(|(weight, _)| *weight > UNLIKELY * all);
+        let next = next.into_iter().map(|(_, segments)| segments).collect();
         if *share >= SURE {
             break;
         }

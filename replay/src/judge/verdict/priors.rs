@@ -1,7 +1,7 @@
 //! What is thought before a history is seen, and how a project's own histories teach it better (empirical Bayes).
 
 use super::segments::STATES;
-use super::smoothing::{Counts, Smoothed};
+use super::smoothing::{self, Counts};
 use super::{Colours, Series};
 
 /// A Beta distribution of a failure rate.
@@ -21,6 +21,18 @@ impl Beta {
     }
 }
 
+/// How often things change in histories of some length: what is young changes more often than what is old.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pace {
+    /// That a new version changes the state.
+    pub product: f64,
+    /// That a new version shifts the margin.
+    pub margin: f64,
+    /// That an outage begins between two runs.
+    pub outage: f64,
+}
+
 /// What is thought before a history is seen.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,14 +45,16 @@ pub struct Priors {
     pub start: [f64; STATES],
     /// The state that a change leads to, from each.
     pub transition: [[f64; STATES]; STATES],
-    /// That a new version changes the state.
-    pub product_hazard: f64,
+    /// How often things change.
+    pub pace: Pace,
+    /// That a margin creeps, run by run or version by version: each.
+    pub sloped: f64,
+    /// How much a margin resembles the one before it.
+    pub autocorrelation: f64,
     /// That another environment changes the state.
     pub environment_hazard: f64,
     /// That the environment changes the state between two runs although it looks the same.
     pub unseen_hazard: f64,
-    /// That an outage begins between two runs.
-    pub outage_hazard: f64,
     /// That an outage ends between two runs.
     pub outage_end: f64,
     /// That all is as before when it ends.
@@ -61,16 +75,28 @@ impl Default for Priors {
                 [0.25, 0.10, 0.15, 0.0, 0.50],
                 [0.75, 0.08, 0.09, 0.08, 0.0],
             ],
-            product_hazard: 0.02,
+            pace: Pace { product: 0.02, margin: 0.02, outage: 0.002 },
+            sloped: 0.05,
+            autocorrelation: 0.2,
             environment_hazard: 0.02,
             unseen_hazard: 1e-4,
-            outage_hazard: 0.002,
             outage_end: 0.35,
             outage_returns: 0.95,
         }
     }
 }
 
+/// What a project's histories taught.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Learned {
+    /// For histories of any length.
+    pub priors: Priors,
+    /// How often things change by the length of a history: see [`Learned::of_length`].
+    pub pace: [Pace; LENGTHS],
+}
+
+const LENGTHS: usize = 6;
 /// How much the defaults count beside what was learned: as this many histories, changes and new versions.
 const DEFAULTS_COUNT: f64 = 20.0;
 /// How often the histories are gone through.
@@ -78,29 +104,42 @@ const ROUNDS: usize = 3;
 /// More histories than these teach nothing new.
 const MOST_HISTORIES: usize = 2_000;
 
-impl Priors {
+impl Default for Learned {
+    fn default() -> Learned {
+        let priors = Priors::default();
+        Learned { pace: [priors.pace; LENGTHS], priors }
+    }
+}
+
+impl Learned {
     /// Learns from a project's histories: how they begin, how often a new version changes something, and to what; how often
-    /// there is an outage, and for how long.
+    /// there is an outage; how often margins shift, and creep, and how much they resemble the one before.
     ///
     /// A. P. Dempster, N. M. Laird, D. B. Rubin, "Maximum likelihood from incomplete data via the EM algorithm" (1977).
-    pub fn learned(series: &[Series]) -> Priors {
-        let stride = series.len().div_ceil(MOST_HISTORIES).max(1);
-        let histories: Vec<Colours> =
-            series.iter().step_by(stride).map(Colours::of).filter(|colours| !colours.runs.is_empty()).collect();
-        let mut priors = Priors::default();
+    pub fn from(series: &[Series]) -> Learned {
+        let histories = sample(series);
+        let mut learned = Learned::default();
         for _ in 0..ROUNDS {
-            let halves = histories.chunks(histories.len().div_ceil(2).max(1));
-            let mut total = Counts::default();
+            let mut total = Taught::default();
             std::thread::scope(|scope| {
-                let work: Vec<_> = halves.map(|half| scope.spawn(|| counted(&priors, half))).collect();
+                let halves = histories.chunks(histories.len().div_ceil(2).max(1));
+                let work: Vec<_> = halves.map(|half| scope.spawn(|| counted(&learned, half))).collect();
                 for part in work {
-                    let part = part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-                    total.add(&part);
+                    total.add(&part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
                 }
             });
-            priors = priors.taught(&total);
+            learned = total.learned();
         }
-        priors
+        learned
+    }
+
+    /// What is thought of a history of some length. Histories of 2, 3 to 4, 5 to 8, 9 to 16, 17 to 32 and more versions
+    /// have a pace of their own: what is young changes more often than what is old, and a history is often cut where
+    /// something happened. For outages it is as many times eight runs.
+    pub fn of_length(&self, series: &Series) -> Priors {
+        let (by_version, by_run) = lengths(series);
+        let pace = Pace { outage: self.pace[by_run].outage, ..self.pace[by_version] };
+        Priors { pace, ..self.priors.clone() }
     }
 
     /// Whether every number of it can be one.
@@ -108,52 +147,142 @@ impl Priors {
     /// # Errors
     /// What can't.
     pub fn check(&self) -> Result<(), String> {
-        let betas = self.health.iter().chain([&self.outage]);
+        let Priors { health, outage, start, transition, pace, .. } = &self.priors;
+        let betas = health.iter().chain([outage]);
         if betas.flat_map(|beta| [beta.broken, beta.held]).any(|count| !count.is_finite() || count <= 0.0) {
             return Err("a state of health must have two numbers above 0".to_owned());
         }
-        let hazards = [
-            self.product_hazard,
-            self.environment_hazard,
-            self.unseen_hazard,
-            self.outage_hazard,
-            self.outage_end,
-            self.outage_returns,
-        ];
-        let mut shares = [&self.start].into_iter().chain(&self.transition).flatten().chain(&hazards);
-        if shares.any(|share| !(0.0..=1.0).contains(share)) || hazards[..4].iter().sum::<f64>() >= 1.0 {
+        let priors = &self.priors;
+        let hazards = [priors.environment_hazard, priors.unseen_hazard, priors.sloped, priors.autocorrelation];
+        let ends = [priors.outage_end, priors.outage_returns];
+        let paces = self.pace.iter().chain([pace]).flat_map(|pace| [pace.product, pace.margin, pace.outage]);
+        if paces.chain(hazards).any(|share| !(0.0..=0.3).contains(&share.min(0.3)) || share > 0.95) {
+            return Err("a hazard must lie between 0 and 0.95".to_owned());
+        }
+        if [start].into_iter().chain(transition).flatten().chain(&ends).any(|share| !(0.0..=1.0).contains(share)) {
             return Err("a probability must lie between 0 and 1".to_owned());
         }
         let whole = |row: &[f64; STATES]| (row.iter().sum::<f64>() - 1.0).abs() < 1e-6;
-        if !whole(&self.start) || !self.transition.iter().all(whole) {
+        if !whole(start) || !transition.iter().all(whole) {
             return Err("`start` and each row of `transition` must sum to 1".to_owned());
         }
         Ok(())
     }
+}
 
-    fn taught(&self, counts: &Counts) -> Priors {
+/// The class of a history's length: by versions, and by runs.
+fn lengths(series: &Series) -> (usize, usize) {
+    let class = |many: usize| (many.max(2) - 1).ilog2().min(LENGTHS as u32 - 1) as usize;
+    let versions = series.runs.chunk_by(|one, other| one.version == other.version).count();
+    (class(versions), class(series.runs.len() / 8))
+}
+
+/// What happened in histories of one length, and where it could have.
+#[derive(Clone, Copy, Default)]
+struct Tried {
+    product: [f64; 2],
+    margin: [f64; 2],
+    outage: [f64; 2],
+}
+
+/// What histories teach: sums over them.
+#[derive(Default)]
+struct Taught {
+    colours: Counts,
+    pace: [Tried; LENGTHS],
+    /// Margins that creep, and all that were looked at.
+    slopes: [f64; 2],
+    /// Autocorrelations by how much they count, and that.
+    alike: [f64; 2],
+}
+
+impl Taught {
+    fn add(&mut self, other: &Taught) {
+        self.colours.add(&other.colours);
+        for (mine, theirs) in self.pace.iter_mut().zip(other.pace) {
+            add(&mut mine.product, theirs.product);
+            add(&mut mine.margin, theirs.margin);
+            add(&mut mine.outage, theirs.outage);
+        }
+        add(&mut self.slopes, other.slopes);
+        add(&mut self.alike, other.alike);
+    }
+
+    fn learned(&self) -> Learned {
         let default = Priors::default();
         let rate = |[hits, tries]: [f64; 2], default: f64| (hits + DEFAULTS_COUNT * default) / (tries + DEFAULTS_COUNT);
+        let (counts, pace) = (&self.colours, default.pace);
+        let sum = |of: &dyn Fn(&Tried) -> [f64; 2]| {
+            self.pace.iter().map(of).fold([0.0; 2], |one, other| [one[0] + other[0], one[1] + other[1]])
+        };
+        let overall = Pace {
+            product: rate(sum(&|tried| tried.product), pace.product),
+            margin: rate(sum(&|tried| tried.margin), pace.margin),
+            outage: rate(sum(&|tried| tried.outage), pace.outage),
+        };
         let mut priors = Priors {
             start: shares(&counts.start, &default.start),
-            product_hazard: rate(counts.product, default.product_hazard),
-            outage_hazard: rate(counts.outage, default.outage_hazard),
+            pace: overall,
+            environment_hazard: rate(counts.environment, default.environment_hazard),
+            outage_end: rate(counts.outage_end, default.outage_end),
+            // Either clock.
+            sloped: rate(self.slopes, 2.0 * default.sloped) / 2.0,
+            autocorrelation: rate(self.alike, default.autocorrelation).clamp(0.0, 0.9),
             ..default.clone()
         };
         for (from, row) in priors.transition.iter_mut().enumerate() {
             *row = shares(&counts.transition[from], &default.transition[from]);
         }
-        priors
+        let paced = |tried: &Tried| Pace {
+            product: rate(tried.product, overall.product),
+            margin: rate(tried.margin, overall.margin),
+            outage: rate(tried.outage, overall.outage),
+        };
+        Learned { priors, pace: self.pace.each_ref().map(paced) }
     }
 }
 
-fn counted(priors: &Priors, histories: &[Colours]) -> Counts {
-    let mut counts = Counts::default();
-    for colours in histories {
-        let Smoothed { counts: one, .. } = super::smoothing::smooth(priors, &colours.runs);
-        counts.add(&one);
+fn counted(learned: &Learned, histories: &[&Series]) -> Taught {
+    let mut taught = Taught::default();
+    for series in histories {
+        let priors = learned.of_length(series);
+        let (by_version, by_run) = lengths(series);
+        let colours = Colours::of(series);
+        if !colours.runs.is_empty() {
+            let counts = smoothing::smooth(&priors, &colours.runs).counts;
+            add(&mut taught.pace[by_version].product, counts.product);
+            add(&mut taught.pace[by_run].outage, counts.outage);
+            taught.colours.add(&counts);
+        }
+        let margins = super::margin::margins(&priors, &super::measured(series));
+        if margins.versions > 0 {
+            add(&mut taught.pace[by_version].margin, [margins.changed, margins.versions as f64]);
+            add(&mut taught.slopes, [margins.creeps, 1.0]);
+            add(&mut taught.alike, [margins.alike.0 * margins.alike.1, margins.alike.1]);
+        }
     }
-    counts
+    taught
+}
+
+fn add(mine: &mut [f64; 2], theirs: [f64; 2]) {
+    mine[0] += theirs[0];
+    mine[1] += theirs[1];
+}
+
+/// Histories to learn from, drawn by their names: whatever their order, the same.
+fn sample(series: &[Series]) -> Vec<&Series> {
+    let mut drawn: Vec<(u64, &Series)> = series.iter().map(|one| (hash(one.assertion.as_bytes()), one)).collect();
+    drawn.sort_by_key(|(hash, _)| *hash);
+    drawn.into_iter().take(MOST_HISTORIES).map(|(_, one)| one).collect()
+}
+
+/// FNV-1a, and a last stir (G. Fowler, L. C. Noll, P. Vo; D. Stafford's mix 13).
+fn hash(bytes: &[u8]) -> u64 {
+    let fnv = bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    let stirred = (fnv ^ (fnv >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    (stirred ^ (stirred >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb) ^ (stirred >> 31)
 }
 
 fn shares(counts: &[f64; STATES], default: &[f64; STATES]) -> [f64; STATES] {
@@ -173,11 +302,9 @@ impl Counts {
         for (mine, theirs) in self.transition.iter_mut().flatten().zip(other.transition.iter().flatten()) {
             *mine += theirs;
         }
-        for place in 0..2 {
-            self.product[place] += other.product[place];
-            self.outage[place] += other.outage[place];
-            self.outage_end[place] += other.outage_end[place];
-            self.outage_returns[place] += other.outage_returns[place];
-        }
+        add(&mut self.product, other.product);
+        add(&mut self.outage, other.outage);
+        add(&mut self.outage_end, other.outage_end);
+        add(&mut self.environment, other.environment);
     }
 }

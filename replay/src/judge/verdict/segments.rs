@@ -8,12 +8,12 @@
 //! After R. P. Adams and D. J. C. MacKay, "Bayesian Online Changepoint Detection" (2007); P. Fearnhead, "Exact and efficient
 //! Bayesian inference for multiple changepoint problems" (2006).
 
-use super::priors::Priors;
+use super::priors::{Beta, Priors};
 
 /// How many states of health there are.
 pub const STATES: usize = 5;
 /// How many labels.
-pub const LABELS: usize = 5;
+pub const LABELS: usize = 4;
 
 /// Healthy: hardly ever broken.
 pub const HEALTHY: usize = 0;
@@ -22,7 +22,7 @@ pub const LOW: usize = 2;
 /// Broken, nearly always.
 pub const BROKEN: usize = 4;
 
-/// No change yet.
+/// No change yet, or the environment's last, for the better.
 pub const UNCHANGED: usize = 0;
 /// The last change was the product's, for the worse.
 pub const PRODUCT_WORSE: usize = 1;
@@ -30,14 +30,12 @@ pub const PRODUCT_WORSE: usize = 1;
 pub const PRODUCT_BETTER: usize = 2;
 /// The last change was the environment's, for the worse.
 pub const ENVIRONMENT_WORSE: usize = 3;
-/// The last change was the environment's, for the better.
-pub const ENVIRONMENT_BETTER: usize = 4;
 
 /// Mass by state and by the label of the last change.
 pub type Mass = [[f64; LABELS]; STATES];
 
 /// A beginning with less than this share of the mass is forgotten.
-const FORGOTTEN: f64 = 1e-9;
+const FORGOTTEN: f64 = 1e-5;
 
 /// What changed between a run and the one before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -64,9 +62,9 @@ impl Hazards {
     pub fn of(priors: &Priors, step: Step) -> Hazards {
         Hazards {
             // Between two runs of the same version nothing of the product can have changed.
-            product: if step.version { priors.product_hazard } else { 0.0 },
+            product: if step.version { priors.pace.product } else { 0.0 },
             environment: if step.environment { priors.environment_hazard } else { priors.unseen_hazard },
-            outage: priors.outage_hazard,
+            outage: priors.pace.outage,
         }
     }
 
@@ -81,30 +79,48 @@ pub fn label(worse: usize, better: usize, from: usize, to: usize) -> usize {
     if to > from { worse } else { better }
 }
 
-/// A run at which segments begin: one in each state, and an outage over each.
+/// Segments that begin with one run, one in each state, or outages over segments in each.
 #[derive(Clone, Debug)]
-struct Beginning {
-    base: Mass,
-    outage: Mass,
-    /// The likelihood of the runs since then in each state, with nothing having ended.
-    base_since: [f64; STATES],
-    outage_since: f64,
+struct Beginning<const WAYS: usize> {
+    mass: Mass,
+    /// The mass over all labels, by what the runs since then are seen as.
+    total: [f64; WAYS],
+    /// The likelihood of the runs since then, with nothing having ended.
+    since: [f64; WAYS],
     runs: f64,
     broken: f64,
+    /// What is left of all that.
+    weight: f64,
 }
 
-impl Beginning {
-    fn weight(&self) -> f64 {
-        let base: f64 =
-            self.base.iter().zip(&self.base_since).map(|(row, since)| row.iter().sum::<f64>() * since).sum();
-        base + self.outage.iter().flatten().sum::<f64>() * self.outage_since
+impl<const WAYS: usize> Beginning<WAYS> {
+    fn new(mass: Mass, total: [f64; WAYS]) -> Self {
+        Beginning { mass, total, since: [1.0; WAYS], runs: 0.0, broken: 0.0, weight: 0.0 }
+    }
+
+    /// Sees one more run; the rates are those of the ways to see it. What is left of it all.
+    fn observe(&mut self, rates: &[Beta; WAYS], broken: bool) -> f64 {
+        self.weight = 0.0;
+        for way in 0..WAYS {
+            self.since[way] *= rates[way].of_next(broken, self.runs, self.broken);
+            self.weight += self.since[way] * self.total[way];
+        }
+        self.runs += 1.0;
+        self.broken += f64::from(u8::from(broken));
+        self.weight
+    }
+
+    fn scale(&mut self, by: f64) {
+        self.since.iter_mut().for_each(|since| *since *= by);
+        self.weight *= by;
     }
 }
 
 /// Everything that the runs so far say about segments.
 #[derive(Clone, Debug, Default)]
 pub struct Segments {
-    beginnings: Vec<Beginning>,
+    bases: Vec<Beginning<STATES>>,
+    outages: Vec<Beginning<1>>,
     /// The logarithm of the probability of the runs so far.
     pub log_evidence: f64,
 }
@@ -133,7 +149,7 @@ impl Now {
 impl Segments {
     /// Adds a run, `step` away from the one before. Returns its probability, given the ones before.
     pub fn push(&mut self, priors: &Priors, step: Step, broken: bool) -> f64 {
-        if self.beginnings.is_empty() {
+        if self.is_empty() {
             self.begin(priors);
         } else {
             self.advance(priors, Hazards::of(priors, step));
@@ -143,91 +159,76 @@ impl Segments {
         probability
     }
 
-    /// The same, without changing anything.
+    /// The probability that the next run is broken.
     pub fn predict(&self, priors: &Priors, step: Step) -> f64 {
         self.clone().push(priors, step, true)
     }
 
     /// Whether there was no run.
     pub fn is_empty(&self) -> bool {
-        self.beginnings.is_empty()
+        self.bases.is_empty()
     }
 
     /// Leaves out beginnings with less than this share of the mass.
     pub fn forget(&mut self, share: f64) {
-        let total: f64 = self.beginnings.iter().map(Beginning::weight).sum();
-        self.beginnings.retain(|beginning| beginning.weight() >= share * total);
+        self.bases.retain(|base| base.weight >= share);
+        self.outages.retain(|outage| outage.weight >= share);
     }
 
     /// The mass by state, of all together 1.
     pub fn now(&self) -> Now {
         let mut now = Now::default();
-        for beginning in &self.beginnings {
-            for state in 0..STATES {
-                for label in 0..LABELS {
-                    now.base[state][label] += beginning.base[state][label] * beginning.base_since[state];
-                    now.outage[state][label] += beginning.outage[state][label] * beginning.outage_since;
+        for base in &self.bases {
+            for ((sum, mass), since) in now.base.iter_mut().zip(&base.mass).zip(&base.since) {
+                for (sum, mass) in sum.iter_mut().zip(mass) {
+                    *sum += mass * since;
                 }
+            }
+        }
+        for outage in &self.outages {
+            for (sum, mass) in now.outage.iter_mut().flatten().zip(outage.mass.iter().flatten()) {
+                *sum += mass * outage.since[0];
             }
         }
         now
     }
 
     fn begin(&mut self, priors: &Priors) {
-        let mut base = Mass::default();
-        for (row, start) in base.iter_mut().zip(priors.start) {
+        let mut mass = Mass::default();
+        for (row, start) in mass.iter_mut().zip(priors.start) {
             row[UNCHANGED] = start;
         }
-        self.add(base, Mass::default());
-    }
-
-    fn add(&mut self, base: Mass, outage: Mass) {
-        let since = [1.0; STATES];
-        self.beginnings.push(Beginning { base, outage, base_since: since, outage_since: 1.0, runs: 0.0, broken: 0.0 });
+        self.bases.push(Beginning::new(mass, priors.start));
     }
 
     fn advance(&mut self, priors: &Priors, hazards: Hazards) {
         let now = self.now();
         let (before, out) = (now.base_by_state(), now.outage_by_state());
-        let (mut base, mut outage) = (Mass::default(), Mass::default());
-        for to in 0..STATES {
-            for label in 0..LABELS {
-                base[to][label] = priors.outage_end * priors.outage_returns * now.outage[to][label];
-                outage[to][label] = hazards.outage * now.base[to][label];
-            }
-        }
+        let mut base = now.outage.map(|row| row.map(|mass| priors.outage_end * priors.outage_returns * mass));
+        let outage = now.base.map(|row| row.map(|mass| hazards.outage * mass));
         let lasting = priors.outage_end * (1.0 - priors.outage_returns);
         for from in 0..STATES {
             for to in (0..STATES).filter(|to| *to != from) {
                 let chance = priors.transition[from][to];
                 base[to][label(PRODUCT_WORSE, PRODUCT_BETTER, from, to)] += hazards.product * chance * before[from];
-                base[to][label(ENVIRONMENT_WORSE, ENVIRONMENT_BETTER, from, to)] +=
+                base[to][label(ENVIRONMENT_WORSE, UNCHANGED, from, to)] +=
                     (hazards.environment * before[from] + lasting * out[from]) * chance;
             }
         }
-        let none = hazards.none();
-        for beginning in &mut self.beginnings {
-            beginning.base_since = beginning.base_since.map(|since| since * none);
-            beginning.outage_since *= 1.0 - priors.outage_end;
-        }
-        self.add(base, outage);
+        self.bases.iter_mut().for_each(|base| base.scale(hazards.none()));
+        self.outages.iter_mut().for_each(|outage| outage.scale(1.0 - priors.outage_end));
+        self.bases.push(Beginning::new(base, base.map(|row| row.iter().sum())));
+        self.outages.push(Beginning::new(outage, [outage.iter().flatten().sum()]));
     }
 
     fn observe(&mut self, priors: &Priors, broken: bool) -> f64 {
-        for beginning in &mut self.beginnings {
-            for (since, health) in beginning.base_since.iter_mut().zip(&priors.health) {
-                *since *= health.of_next(broken, beginning.runs, beginning.broken);
-            }
-            beginning.outage_since *= priors.outage.of_next(broken, beginning.runs, beginning.broken);
-            beginning.runs += 1.0;
-            beginning.broken += f64::from(u8::from(broken));
-        }
-        let total: f64 = self.beginnings.iter().map(Beginning::weight).sum();
-        self.beginnings.retain(|beginning| beginning.weight() >= FORGOTTEN * total);
-        for beginning in &mut self.beginnings {
-            beginning.base_since = beginning.base_since.map(|since| since / total);
-            beginning.outage_since /= total;
-        }
+        let bases: f64 = self.bases.iter_mut().map(|base| base.observe(&priors.health, broken)).sum();
+        let outages: f64 = self.outages.iter_mut().map(|outage| outage.observe(&[priors.outage], broken)).sum();
+        let total = bases + outages;
+        self.bases.retain(|base| base.weight >= FORGOTTEN * total);
+        self.outages.retain(|outage| outage.weight >= FORGOTTEN * total);
+        self.bases.iter_mut().for_each(|base| base.scale(1.0 / total));
+        self.outages.iter_mut().for_each(|outage| outage.scale(1.0 / total));
         total
     }
 }

@@ -22,8 +22,8 @@ pub struct Counts {
     pub outage: [f64; 2],
     /// Outages that ended, and the runs at which one could have.
     pub outage_end: [f64; 2],
-    /// Outages that gave way to what was before, and all that ended.
-    pub outage_returns: [f64; 2],
+    /// Changes of the environment where it looks another, and the runs at which there could have been one.
+    pub environment: [f64; 2],
 }
 
 /// What lies at each run, given all runs.
@@ -92,6 +92,7 @@ fn look_at(priors: &Priors, smoothed: &mut Smoothed, place: usize, step: Step, n
             let happened = (product + environment) * any.base[place][to];
             counts.transition[from][to] += happened;
             counts.product[0] += product * any.base[place][to];
+            counts.environment[0] += if step.environment { environment * any.base[place][to] } else { 0.0 };
             at.change += happened;
             at.last_environment += environment * last.base[place][to];
             if to < from {
@@ -105,13 +106,14 @@ fn look_at(priors: &Priors, smoothed: &mut Smoothed, place: usize, step: Step, n
         counts.outage[0] += begins;
         let returns = priors.outage_end * priors.outage_returns * outage[from] * any.base[place][from];
         let elsewhere: f64 = (HEALTHY..=BROKEN).map(|to| priors.transition[from][to] * any.base[place][to]).sum();
-        counts.outage_returns[0] += returns;
         counts.outage_end[0] += returns + lasting * outage[from] * elsewhere;
     }
     let within_outage: f64 = outage.iter().sum();
     counts.outage[1] += 1.0 - within_outage;
     counts.outage_end[1] += within_outage;
-    counts.outage_returns[1] = counts.outage_end[0];
+    if step.environment {
+        counts.environment[1] += 1.0 - within_outage;
+    }
     if step.version {
         counts.product[1] += 1.0 - within_outage;
     }

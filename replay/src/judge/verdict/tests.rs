@@ -38,7 +38,7 @@ fn history(short: &str) -> Series {
 }
 
 fn of(short: &str) -> Opinion {
-    judge(&Priors::default(), &history(short))
+    judge(&Learned::default(), &history(short))
 }
 
 fn word(short: &str) -> &'static str {
@@ -57,7 +57,7 @@ fn all_histories_of_a_length_have_probability_one() {
         }
         sum += segments.log_evidence.exp();
     }
-    assert!((sum - 1.0).abs() < 1e-6, "{sum}");
+    assert!((sum - 1.0).abs() < 1e-4, "{sum}");
 }
 
 #[test]
@@ -97,7 +97,8 @@ fn words_for_histories() {
         ("A......|xxxxxxxxxxxx", "environment"),
         ("", "insufficient"),
         ("???", "insufficient"),
-        ("A..........B..........Ceeeeee", "regression"),
+        ("A..........B..........Ceeeeee", "insufficient"),
+        ("A..........B..........CeeeeeeDeeeeeoFeeeeee", "regression"),
     ] {
         assert_eq!(word(short), verdict, "{short}: {:?}", of(short).posterior);
     }
