@@ -16,11 +16,7 @@ VENV := $(CACHE)/venv
 BUILD := --workspace --quiet
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-<<<<<<< HEAD
-.PHONY: demo demo-docker test fuzz soak soak-docker histories bench flamegraph setup setup-docker stop-docker build lint
-=======
-.PHONY: demo demo-docker test fuzz soak soak-docker bench verdict-bench flamegraph setup setup-docker stop-docker build lint
->>>>>>> main
+.PHONY: demo demo-docker test fuzz soak soak-docker histories bench verdict-bench flamegraph setup setup-docker stop-docker build lint
 .DEFAULT_GOAL := demo
 
 setup:
