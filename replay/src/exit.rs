@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::judge::verdict::Verdict;
+use verdict::Verdict;
 use crate::judge::{Attribution, Judgement, Outcome};
 
 /// How a command ended, by what a caller should do next.

@@ -7,7 +7,6 @@ mod drift;
 mod faults;
 mod history;
 mod needs;
-pub mod verdict;
 
 use crate::bound::Bound;
 pub use coverage::{Facts, Gap, Source, SourceState};
@@ -15,59 +14,7 @@ pub use drift::{Drift, Names};
 pub use faults::FaultRow;
 pub use history::{LeftOut, Says, Told, judge_over, tell};
 pub use needs::{Need, names as names_of_needs};
-
-/// What became of an assertion on one run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Every observation satisfies the bound, and what was needed to see it was watched.
-    Held,
-    /// An observation violates the bound.
-    Broken,
-    /// The recording can't tell.
-    Inconclusive,
-    /// The assertion is not about this run.
-    NotApplicable,
-}
-
-impl Outcome {
-    /// The word in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Outcome::Held => "held",
-            Outcome::Broken => "broken",
-            Outcome::Inconclusive => "inconclusive",
-            Outcome::NotApplicable => "not-applicable",
-        }
-    }
-}
-
-/// Why an outcome is what it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Attribution {
-    /// The system under test.
-    Product,
-    /// What surrounds it.
-    Environment,
-    /// What runs and watches it.
-    Harness,
-    /// The spec looks for a name that has changed.
-    SpecDrift,
-    /// Broken, and nothing explains it.
-    Unknown,
-}
-
-impl Attribution {
-    /// The word in specs and reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Attribution::Product => "product",
-            Attribution::Environment => "environment",
-            Attribution::Harness => "harness",
-            Attribution::SpecDrift => "spec-drift",
-            Attribution::Unknown => "unknown",
-        }
-    }
-}
+pub use verdict::{Attribution, Outcome};
 
 /// One row of an assertion's query.
 #[derive(Clone, Debug, PartialEq)]

@@ -12,7 +12,6 @@ mod error;
 mod exit;
 mod explain;
 mod functions;
-mod history;
 mod info;
 mod judge;
 mod list;

@@ -1,13 +1,15 @@
 //! `replay judge`: verdicts over a history from anywhere.
 
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use crate::cli::{Cli, Judging};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::history::{self, History};
-use crate::judge::verdict::{self, Incident, Learned, Of, Opinion, Series};
 use crate::report;
+use verdict::history::{self, Failure, Form, History};
+use verdict::{Incident, Learned, Of, Opinion, Series};
 
 /// What became of a history: an opinion for each of its assertions.
 pub struct Verdicts {
@@ -24,8 +26,25 @@ pub struct Verdicts {
 /// # Errors
 /// Anything that keeps it from being judged.
 pub fn judge(cli: &Cli, path: &Path, judging: &Judging) -> Result<Exit, Error> {
-    let verdicts = Verdicts::of(history::read(path)?, judging)?;
+    let verdicts = Verdicts::of(read(path)?, judging)?;
     tell(cli, &verdicts, judging)
+}
+
+/// Reads a history: CSV, or JSON lines where its name or its first letter says so; `-` is the standard input.
+fn read(path: &Path) -> Result<History, Error> {
+    let failed = |source| Error::ReadHistory { path: path.to_owned(), source };
+    let input: Box<dyn Read> = match path.to_str() {
+        Some("-") => Box::new(io::stdin().lock()),
+        _ => Box::new(File::open(path).map_err(failed)?),
+    };
+    let mut input = BufReader::with_capacity(1 << 18, input);
+    let named = path.extension().is_some_and(|ending| ["jsonl", "ndjson", "json"].iter().any(|known| ending == *known));
+    let lines = named || input.fill_buf().map_err(failed)?.trim_ascii_start().first() == Some(&b'{');
+    let form = if lines { Form::JsonLines } else { Form::Csv };
+    history::read(input, form).map_err(|failure| match failure {
+        Failure::Read(source) => failed(source),
+        Failure::Says(line, problem) => Error::History { path: path.to_owned(), line, problem },
+    })
 }
 
 /// Says what was found, and how the program ends.

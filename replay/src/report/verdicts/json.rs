@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::judge::verdict::{Change, Of, Opinion, Plan, Rate, Series};
+use verdict::{Change, Of, Opinion, Plan, Rate, Series};
 use crate::verdicts::Verdicts;
 
 /// The answer of `replay judge` and `replay verdict`.

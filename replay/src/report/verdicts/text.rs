@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::exit::Exit;
-use crate::judge::verdict::{Drift, MOST_RUNS, Of, Opinion, Plan, Rate, Series, Verdict};
+use verdict::{Drift, MOST_RUNS, Of, Opinion, Plan, Rate, Series, Verdict};
 use crate::report::{number, plain, stdout_has_colours};
 use crate::verdicts::Verdicts;
 

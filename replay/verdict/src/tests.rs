@@ -1,5 +1,5 @@
-use super::segments::Segments;
-use super::*;
+use crate::segments::Segments;
+use crate::*;
 
 /// A history in short: versions are letters, a change of the environment is `|`; `.` held, `x` broken, `?` inconclusive,
 /// `e` broken with a fault of the environment, `o` held with one. Margins are not told.

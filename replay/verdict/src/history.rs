@@ -5,11 +5,10 @@
 mod rows;
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::io::BufRead;
 
-use crate::error::Error;
-use crate::judge::verdict::{Run, Series};
-use rows::Row;
+use crate::{Run, Series};
+pub use rows::{Failure, Form, Row};
 
 /// Many assertions' histories.
 #[derive(Debug, Default)]
@@ -143,13 +142,12 @@ impl Gathered {
     }
 }
 
-/// Reads a history: CSV, or JSON lines where the name ends in `.jsonl`, `.ndjson` or `.json`; `-` is the standard input.
+/// Reads a history.
 ///
 /// # Errors
-/// [`Error::ReadHistory`], [`Error::History`].
-pub fn read(path: &Path) -> Result<History, Error> {
+/// What keeps it from being one, with the line.
+pub fn read(input: impl BufRead, form: Form) -> Result<History, Failure> {
     let mut gatherer = Gatherer::default();
-    rows::each(path, |row| gatherer.add(row))?;
-    let problem = |problem| Error::History { path: path.to_owned(), line: None, problem };
-    gatherer.history().map_err(problem)
+    rows::each(input, form, |row| gatherer.add(row))?;
+    gatherer.history().map_err(|problem| Failure::Says(None, problem))
 }

@@ -1,7 +1,7 @@
 //! Where changes lie, looking back from the end of a history: the backward half of [`segments`](super::segments).
 
-use super::priors::Priors;
-use super::segments::{BROKEN, HEALTHY, Hazards, LOW, Now, STATES, Segments, Step};
+use crate::priors::Priors;
+use crate::segments::{BROKEN, HEALTHY, Hazards, LOW, Now, STATES, Segments, Step};
 
 /// A continuation that is less likely than this share is left out.
 const NEGLIGIBLE: f64 = 1e-10;

@@ -6,6 +6,7 @@
 //!
 //! Pure: exact sums and closed forms, no random numbers, no clock.
 
+pub mod history;
 mod margin;
 mod plan;
 mod priors;
@@ -14,7 +15,6 @@ mod segments;
 mod smoothing;
 mod suite;
 
-use super::{Attribution, Outcome};
 use margin::Margins;
 pub use margin::{Drift, Shift};
 pub use plan::{MOST_RUNS, Of, Plan};
@@ -24,6 +24,59 @@ pub use rates::Rate;
 use segments::{BROKEN, HEALTHY, LOW, Segments, Step};
 use smoothing::Smoothed;
 pub use suite::{Incident, together};
+
+/// What became of an assertion on one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every observation satisfies the bound, and what was needed to see it was watched.
+    Held,
+    /// An observation violates the bound.
+    Broken,
+    /// The recording can't tell.
+    Inconclusive,
+    /// The assertion is not about this run.
+    NotApplicable,
+}
+
+impl Outcome {
+    /// The word in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Held => "held",
+            Outcome::Broken => "broken",
+            Outcome::Inconclusive => "inconclusive",
+            Outcome::NotApplicable => "not-applicable",
+        }
+    }
+}
+
+/// Why an outcome is what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Attribution {
+    /// The system under test.
+    Product,
+    /// What surrounds it.
+    Environment,
+    /// What runs and watches it.
+    Harness,
+    /// The spec looks for a name that has changed.
+    SpecDrift,
+    /// Broken, and nothing explains it.
+    Unknown,
+}
+
+impl Attribution {
+    /// The word in specs and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Attribution::Product => "product",
+            Attribution::Environment => "environment",
+            Attribution::Harness => "harness",
+            Attribution::SpecDrift => "spec-drift",
+            Attribution::Unknown => "unknown",
+        }
+    }
+}
 
 /// One run of a history, as one assertion saw it.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,8 +3,8 @@
 //! The answer is exact under the model: all colours that further runs may have are gone through, each weighed by its
 //! probability, and a branch ends where it is decided.
 
-use super::priors::Priors;
-use super::segments::{Segments, Step};
+use crate::priors::Priors;
+use crate::segments::{Segments, Step};
 
 /// No more runs than these are proposed.
 pub const MOST_RUNS: usize = 8;

@@ -2,8 +2,8 @@
 
 use statrs::distribution::{Beta, ContinuousCDF};
 
-use super::Colours;
-use super::smoothing::Smoothed;
+use crate::Colours;
+use crate::smoothing::Smoothed;
 
 /// A share of broken runs, with the 95 % interval around it (Jeffreys' prior; L. D. Brown, T. T. Cai, A. DasGupta, "Interval
 /// estimation for a binomial proportion", 2001).

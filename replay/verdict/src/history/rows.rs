@@ -1,13 +1,10 @@
 //! The rows of a history's file, each checked.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
+use std::io::{self, BufRead, Read};
 
 use serde_json::Value;
 
-use crate::error::Error;
-use crate::judge::{Attribution, Outcome};
+use crate::{Attribution, Outcome};
 
 /// What one run says about one assertion.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,29 +34,33 @@ const COLUMNS: [&str; 9] =
     ["assertion", "run", "at", "version", "environment", "outcome", "margin", "attribution", "version_order"];
 const NEEDED: usize = 7;
 
-/// Gives every row of a history's file to `take`.
-///
-/// # Errors
-/// [`Error::ReadHistory`], [`Error::History`] with the line.
-pub fn each(path: &Path, mut take: impl FnMut(&Row<'_>)) -> Result<(), Error> {
-    let failed = |source| Error::ReadHistory { path: path.to_owned(), source };
-    let input: Box<dyn Read> = match path.to_str() {
-        Some("-") => Box::new(io::stdin().lock()),
-        _ => Box::new(File::open(path).map_err(failed)?),
-    };
-    let mut input = BufReader::with_capacity(1 << 18, input);
-    let named = path.extension().is_some_and(|ending| ["jsonl", "ndjson", "json"].iter().any(|known| ending == *known));
-    let lines = named || input.fill_buf().map_err(failed)?.trim_ascii_start().first() == Some(&b'{');
-    let told = if lines { json_lines(input, &mut take) } else { csv(input, &mut take) };
-    told.map_err(|failure| match failure {
-        Failure::Read(source) => failed(source),
-        Failure::Says(line, problem) => Error::History { path: path.to_owned(), line, problem },
-    })
+/// How a history is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A line with the columns' names, then a line for each row.
+    Csv,
+    /// A JSON object in each line.
+    JsonLines,
 }
 
-enum Failure {
+/// Why a history can't be read.
+#[derive(Debug)]
+pub enum Failure {
+    /// The operating system's answer.
     Read(io::Error),
+    /// The line, from 1, and what is wrong with it.
     Says(Option<u64>, String),
+}
+
+/// Gives every row of a history to `take`.
+///
+/// # Errors
+/// The first that is none.
+pub fn each(input: impl BufRead, form: Form, mut take: impl FnMut(&Row<'_>)) -> Result<(), Failure> {
+    match form {
+        Form::Csv => csv(input, &mut take),
+        Form::JsonLines => json_lines(input, &mut take),
+    }
 }
 
 fn csv(input: impl Read, take: &mut impl FnMut(&Row<'_>)) -> Result<(), Failure> {

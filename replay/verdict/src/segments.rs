@@ -8,7 +8,7 @@
 //! After R. P. Adams and D. J. C. MacKay, "Bayesian Online Changepoint Detection" (2007); P. Fearnhead, "Exact and efficient
 //! Bayesian inference for multiple changepoint problems" (2006).
 
-use super::priors::{Beta, Priors};
+use crate::priors::{Beta, Priors};
 
 /// How many states of health there are.
 pub const STATES: usize = 5;

@@ -1,8 +1,8 @@
 //! What is thought before a history is seen, and how a project's own histories teach it better (empirical Bayes).
 
-use super::segments::STATES;
-use super::smoothing::{self, Counts};
-use super::{Colours, Series};
+use crate::segments::STATES;
+use crate::smoothing::{self, Counts};
+use crate::{Colours, Series};
 
 /// A Beta distribution of a failure rate.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -254,7 +254,7 @@ fn counted(learned: &Learned, histories: &[&Series]) -> Taught {
             add(&mut taught.pace[by_run].outage, counts.outage);
             taught.colours.add(&counts);
         }
-        let margins = super::margin::margins(&priors, &super::measured(series));
+        let margins = crate::margin::margins(&priors, &crate::measured(series));
         if margins.versions > 0 {
             add(&mut taught.pace[by_version].margin, [margins.changed, margins.versions as f64]);
             add(&mut taught.slopes, [margins.creeps, 1.0]);

@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Opinion, Series, Verdict};
-use crate::judge::Outcome;
+use crate::{Opinion, Outcome, Series, Verdict};
+
 
 /// Assertions with as much of their broken runs in common have one cause.
 const ALIKE: f64 = 0.6;

@@ -11,8 +11,8 @@ use std::rc::Rc;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 use statrs::function::gamma::ln_gamma;
 
-use super::priors::Priors;
-use super::segments::{Hazards, Step};
+use crate::priors::Priors;
+use crate::segments::{Hazards, Step};
 
 /// A median's absolute deviation, as a standard deviation.
 const MAD_TO_SIGMA: f64 = 1.4826;
