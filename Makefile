@@ -2,6 +2,7 @@
 # make demo-docker   the same in two Docker Compose projects on a real engine
 # make test   runs every test
 # make soak   records every fault for real, half an hour, and compares with what is expected; soak-docker those in containers
+# make histories   records over a hundred runs for real, an hour, judges them, and replaces what is kept in fixtures/histories
 # make bench  measures the tap against HAProxy, nginx and mitmproxy, half an hour; BENCH="--quick" shows that it works
 # make flamegraph  draws where the tap's time goes, into target/flamegraph.svg
 # make verdict-bench  compares verdicts with the truth and with other methods on generated histories, four minutes; SEEDS="frozen" takes one seed
@@ -15,7 +16,7 @@ VENV := $(CACHE)/venv
 BUILD := --workspace --quiet
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo demo-docker test fuzz soak soak-docker bench verdict-bench flamegraph setup setup-docker stop-docker build lint
+.PHONY: demo demo-docker test fuzz soak soak-docker histories bench verdict-bench flamegraph setup setup-docker stop-docker build lint
 .DEFAULT_GOAL := demo
 
 setup:
@@ -75,6 +76,12 @@ soak soak-docker: build
 	@rm -rf runs/soak
 	@fixtures/recordings/record $(FAULTS) --into runs/soak
 	@$(VENV)/bin/python -B fixtures/recordings/judge.py --from runs/soak $(FAULTS) $(if $(filter good,$(FAULTS)),drift)
+
+# Runs that are there already are not made again.
+histories: build
+	@$(VENV)/bin/python -B fixtures/histories/record.py --runs runs/histories
+	@$(VENV)/bin/python -B fixtures/histories/export.py --runs runs/histories --keep
+	@$(VENV)/bin/python -B fixtures/histories/confusion.py --write
 
 # Nothing else should be at work on the machine here, either.
 bench: BENCH ?= --write
