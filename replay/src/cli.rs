@@ -73,7 +73,7 @@ impl Cli {
     /// # Errors
     /// [`Error::Usage`].
     pub fn settled(mut self) -> Result<Cli, Error> {
-        let judges = matches!(self.command, Command::Check { .. } | Command::Judge { .. });
+        let judges = matches!(self.command, Command::Check { .. } | Command::Verdict(_) | Command::Judge { .. });
         self.format = match self.written {
             Written::Json => Format::Json,
             Written::Text => Format::Text,
@@ -184,6 +184,13 @@ pub enum Command {
         #[arg(long, value_name = "COLUMNS", value_parser = clap::value_parser!(u16).range(40..))]
         width: Option<u16>,
     },
+    /// Judge recordings and say what they mean together: regression, flake, environment, or not enough evidence.
+    ///
+    /// All are judged by one spec; that of the newest where none is named.
+    #[command(
+        after_help = "Examples:\n  replay verdict runs/\n  replay verdict runs/ --spec spec.toml --format markdown\n  replay verdict runs/ --spec new.toml --against old.toml    what is only the spec's change"
+    )]
+    Verdict(Verdict),
     /// Say what a history of outcomes means: regression, flake, environment, or not enough evidence.
     ///
     /// The history is CSV, or JSON lines, with the columns assertion, run, at, version, environment, outcome, margin and, where
@@ -253,6 +260,23 @@ pub struct Diff {
     /// Print what is compared how, and what is noise.
     #[arg(long)]
     pub rules: bool,
+}
+
+/// `replay verdict`.
+#[derive(Debug, Args)]
+pub struct Verdict {
+    /// Recordings, or folders of recordings.
+    #[arg(required = true, value_name = "RUN|RUNS")]
+    pub runs: Vec<String>,
+    /// The spec.
+    #[arg(long)]
+    pub spec: Option<PathBuf>,
+    /// The old spec: what flips on the same recordings is a change of the spec.
+    #[arg(long, value_name = "OLD")]
+    pub against: Option<PathBuf>,
+    /// How they are judged.
+    #[command(flatten)]
+    pub judging: Judging,
 }
 
 /// How a history is judged.

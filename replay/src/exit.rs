@@ -58,8 +58,7 @@ impl Exit {
             Verdict::Flaky if fail_on_flaky => Exit::Flaky,
             Verdict::Flaky | Verdict::Stable | Verdict::Fixed => Exit::Held,
         };
-        let order =
-            [Exit::Broken, Exit::Explained, Exit::Inconclusive, Exit::SpecChange, Exit::Flaky, Exit::Held];
+        let order = [Exit::Broken, Exit::Explained, Exit::Inconclusive, Exit::SpecChange, Exit::Flaky, Exit::Held];
         let found: Vec<Exit> = verdicts.into_iter().map(exit).collect();
         order.into_iter().find(|exit| found.contains(exit)).unwrap_or(Exit::NothingJudged)
     }

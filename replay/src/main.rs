@@ -64,6 +64,7 @@ fn run(cli: &Cli) -> Result<Exit, Error> {
         Command::Info { run } => info::info(cli, run),
         Command::Show { run, what, sha, output } => show::show(cli, run, what, sha.as_deref(), output.as_deref()),
         Command::Check { runs, spec, against } => check::check(cli, runs, spec.as_deref(), against.as_deref()),
+        Command::Verdict(asked) => verdicts::verdict(cli, asked),
         Command::Judge { history, judging } => verdicts::judge(cli, history, judging),
         Command::Mutate(asked) => mutate::mutate(cli, asked),
         Command::Explain { spec, id } => explain::explain(cli, spec, id.as_deref()),

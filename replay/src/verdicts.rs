@@ -1,10 +1,12 @@
-//! `replay judge`: verdicts over a history from anywhere.
+//! `replay judge` and `replay verdict`: verdicts over a history from anywhere, and over recordings.
+
+mod recorded;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-use crate::cli::{Cli, Judging};
+use crate::cli::{self, Cli, Judging};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::report;
@@ -28,6 +30,20 @@ pub struct Verdicts {
 pub fn judge(cli: &Cli, path: &Path, judging: &Judging) -> Result<Exit, Error> {
     let verdicts = Verdicts::of(read(path)?, judging)?;
     tell(cli, &verdicts, judging)
+}
+
+/// Judges recordings against one spec, and what came of them as a history.
+///
+/// # Errors
+/// Anything that keeps one of them from being judged.
+pub fn verdict(cli: &Cli, asked: &cli::Verdict) -> Result<Exit, Error> {
+    let recorded = recorded::read(cli, asked)?;
+    let mut verdicts = Verdicts::of(recorded.history, &asked.judging)?;
+    if let Some(before) = recorded.before {
+        let before = Verdicts::of(before, &asked.judging)?;
+        recorded::spec_changes(&mut verdicts, &before, &recorded.flipped);
+    }
+    tell(cli, &verdicts, &asked.judging)
 }
 
 /// Reads a history: CSV, or JSON lines where its name or its first letter says so; `-` is the standard input.

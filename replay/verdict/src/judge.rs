@@ -6,11 +6,13 @@ use crate::plan::{self, Plan};
 use crate::priors::{Learned, Pace, Priors};
 use crate::segments::{self, BROKEN, HEALTHY, LOW, Segments, Step};
 use crate::smoothing::{self, Smoothed};
-use crate::{Colours, Outcome, Run, Series, rates, step};
+use crate::{Colours, Excuses, Outcome, Run, Series, rates, step};
 
 const SURE_OF_REGRESSION: f64 = 0.85;
 /// One red run proves nothing, whatever was thought beforehand.
 const LEAST_BROKEN: usize = 2;
+/// Below this nobody thinks that faults began with a version.
+const UNSURE_OF_RESOURCE: f64 = 0.15;
 const SURE_OF_MARGIN: f64 = 0.80;
 const SURE_OF_FIX: f64 = 0.85;
 const SURE_OF_ENVIRONMENT: f64 = 0.80;
@@ -58,13 +60,17 @@ pub fn judge(learned: &Learned, series: &Series) -> Opinion {
     let (before, since) = rates::around(&colours, &smoothed, change.as_ref().map(|change| change.place));
     Opinion {
         kind: (verdict == Verdict::Regression).then(|| kind(&seen, &segments)),
-        plan: (verdict == Verdict::Insufficient).then(|| planned(priors, series, &colours, &segments)).flatten(),
+        plan: match verdict {
+            Verdict::Insufficient if resource > UNSURE_OF_RESOURCE => Some(planned_of_evidence(priors, series)),
+            Verdict::Insufficient => planned(priors, series, &colours, &segments),
+            _ => None,
+        },
         shift: margins.shift.filter(|_| margins.regression >= SURE_OF_MARGIN),
         drift: margins.drift,
         taken_back: false,
         informative: seen.runs,
         broken: seen.broken,
-        excused: series.runs.iter().filter(|run| run.is_excused()).count(),
+        excuses: Excuses::of(series),
         verdict,
         posterior,
         change,
@@ -133,10 +139,25 @@ fn resource(priors: &Priors, series: &Series) -> f64 {
     if evidence.broken() < 2 {
         return 0.0;
     }
-    // Faults come by themselves far more often than a version brings them.
-    let pace = Pace { product: priors.pace.outage, outage: priors.pace.product, ..priors.pace };
-    let priors = Priors { pace, outage_returns: 1.0, ..priors.clone() };
+    let priors = of_evidence(priors);
     by_colours(&priors, &run_through(&priors, &evidence)).regression
+}
+
+/// What is thought of faults: they come by themselves at least as often as a version brings them, and go again.
+fn of_evidence(priors: &Priors) -> Priors {
+    let pace = Pace { outage: priors.pace.product, ..priors.pace };
+    Priors { pace, outage_returns: 1.0, ..priors.clone() }
+}
+
+/// What would decide whether faults began with a version.
+fn planned_of_evidence(priors: &Priors, series: &Series) -> Plan {
+    let priors = of_evidence(priors);
+    let segments = run_through(&priors, &Colours::of_evidence(series));
+    let decided = |segments: &Segments| {
+        let regression = by_colours(&priors, segments).regression;
+        !(UNSURE_OF_RESOURCE..SURE_OF_REGRESSION).contains(&regression)
+    };
+    plan::newest(&priors, &segments, Step::default(), &decided)
 }
 
 fn by_colours(priors: &Priors, segments: &Segments) -> Posterior {

@@ -6,6 +6,7 @@
 //!
 //! Pure: exact sums and closed forms, no random numbers, no clock.
 
+mod excuses;
 pub mod history;
 mod judge;
 mod margin;
@@ -17,6 +18,7 @@ mod segments;
 mod smoothing;
 mod suite;
 
+pub use excuses::{Began, Excuses};
 pub use judge::judge;
 pub use margin::{Drift, Shift};
 pub use opinion::{Change, Kind, Opinion, Posterior, Verdict};
@@ -135,9 +137,10 @@ impl Colours {
         Colours::seen(series, |run| run.is_informative().then_some(run.outcome == Outcome::Broken))
     }
 
-    /// Which runs the environment spoilt.
+    /// Which runs the environment broke.
     pub(crate) fn of_evidence(series: &Series) -> Colours {
-        Colours::seen(series, |run| Some(run.attribution == Some(Attribution::Environment)))
+        let spoilt = |run: &Run| run.attribution == Some(Attribution::Environment) && run.outcome == Outcome::Broken;
+        Colours::seen(series, |run| Some(spoilt(run)))
     }
 
     pub(crate) fn broken(&self) -> usize {

@@ -1,6 +1,6 @@
 //! What can be said of a history.
 
-use crate::{Drift, Plan, Rate, Shift};
+use crate::{Drift, Excuses, Plan, Rate, Shift};
 
 /// What a history means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -97,8 +97,8 @@ pub struct Opinion {
     pub informative: usize,
     /// Of these, broken.
     pub broken: usize,
-    /// Runs that the evidence excuses.
-    pub excused: usize,
+    /// The runs that faults excuse, and what speaks for and against that.
+    pub excuses: Option<Excuses>,
 }
 
 impl Opinion {

@@ -97,7 +97,8 @@ fn words_for_histories() {
         ("A......|xxxxxxxxxxxx", "environment"),
         ("", "insufficient"),
         ("???", "insufficient"),
-        ("A..........B..........Ceeeeee", "insufficient"),
+        ("A..........B..........Ceeeeee", "regression"),
+        ("A......Beee", "insufficient"),
         ("A..........B..........CeeeeeeDeeeeeoFeeeeee", "regression"),
     ] {
         assert_eq!(word(short), verdict, "{short}: {:?}", of(short).posterior);

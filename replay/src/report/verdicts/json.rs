@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::verdicts::Verdicts;
-use verdict::{Change, Of, Opinion, Plan, Rate, Series};
+use verdict::{Change, Excuses, Of, Opinion, Plan, Rate, Series};
 
 /// The answer of `replay judge` and `replay verdict`.
 pub fn verdicts(verdicts: &Verdicts) -> Value {
@@ -39,6 +39,19 @@ fn one(verdicts: &Verdicts, series: &Series, opinion: &Opinion) -> Value {
             "probability": plan.probability,
         })
     };
+    let excuses = |excuses: &Excuses| {
+        json!({
+            "runs": excuses.runs,
+            "broken": excuses.broken,
+            "held": excuses.held,
+            "began": excuses.began.map(|began| json!({
+                "version": name(began.version),
+                "before": began.before,
+                "since": began.since,
+                "spoilt": began.spoilt,
+            })),
+        })
+    };
     json!({
         "assertion": series.assertion,
         "verdict": opinion.verdict.name(),
@@ -53,7 +66,8 @@ fn one(verdicts: &Verdicts, series: &Series, opinion: &Opinion) -> Value {
         "runs": series.runs.len(),
         "informative": opinion.informative,
         "broken": opinion.broken,
-        "excused": opinion.excused,
+        "excused": opinion.excuses.map_or(0, |excuses| excuses.runs),
+        "excuses": opinion.excuses.as_ref().map(excuses),
         "more_runs": opinion.plan.and_then(|plan| plan.runs),
         "plan": opinion.plan.as_ref().map(plan),
         "taken_back": opinion.taken_back,

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::exit::Exit;
 use crate::report::{number, plain, stdout_has_colours};
 use crate::verdicts::Verdicts;
-use verdict::{Drift, MOST_RUNS, Of, Opinion, Plan, Rate, Series, Verdict};
+use verdict::{Drift, Excuses, MOST_RUNS, Of, Opinion, Plan, Rate, Series, Verdict};
 
 /// The verdicts in the order in which people want to read them.
 const ORDER: [Verdict; 8] = [
@@ -88,12 +88,30 @@ pub fn said(verdicts: &Verdicts, series: &Series, opinion: &Opinion) -> Vec<Stri
         says.push(format!("margin {} → {} (noise {})", number(shift.before), number(shift.after), number(shift.noise)));
     }
     says.extend(opinion.drift.as_ref().map(drift));
-    if opinion.excused > 0 {
-        let runs = if opinion.excused == 1 { "1 run was" } else { &format!("{} runs were", opinion.excused) };
-        says.push(format!("{runs} spoilt by faults, and say nothing about it"));
-    }
+    says.extend(opinion.excuses.iter().flat_map(|excuses| excused(verdicts, opinion, excuses)));
     if opinion.verdict == Verdict::Insufficient {
         says.extend(undecided(verdicts, series, opinion));
+    }
+    says
+}
+
+/// The runs that faults spoilt, and what speaks against that as an excuse.
+fn excused(verdicts: &Verdicts, opinion: &Opinion, excuses: &Excuses) -> Vec<String> {
+    let runs = if excuses.runs == 1 { "1 run was" } else { &format!("{} runs were", excuses.runs) };
+    let mut says =
+        vec![format!("{runs} spoilt by faults ({} of them broken), and say nothing about the product", excuses.broken)];
+    if let Some(began) = &excuses.began {
+        let version = verdicts.history.names.name(began.version);
+        says.push(format!(
+            "against: the faults began with {version}: none in {} runs before, {} in {} since; it may be what the product does to its environment",
+            began.before, began.spoilt, began.since
+        ));
+    }
+    if excuses.held > 0 {
+        says.push(format!("against: in {} of {} such runs it held", excuses.held, excuses.runs));
+    }
+    if opinion.verdict == Verdict::Environment && says.len() == 1 {
+        says.push("against: nothing was found".to_owned());
     }
     says
 }
