@@ -127,7 +127,8 @@ fn plans(trial: &Trial<'_>, recording: &Recording, all: bool) -> Result<Plans, E
 
 impl Plans {
     fn add(&mut self, source: &Source<'_>, groups: Vec<Group>, all: bool) {
-        let name_of = |group: &Group| rows::text(source.batch, "name", group.facts.concat()[0]);
+        let name_of =
+            |group: &Group| rows::text(source.batch, "name", group.facts.concat().first().copied().unwrap_or_default());
         let is_read = |group: &Group| source.table != Table::Samples || source.words.contains(&name_of(group));
         let (read, unread): (Vec<Group>, Vec<Group>) = groups.into_iter().partition(is_read);
         let names: BTreeSet<String> = unread.iter().map(name_of).collect();
