@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::report;
 use verdict::history::{self, Failure, Form, History};
-use verdict::{Incident, Learned, Of, Opinion, Series};
+use verdict::{Incident, Learned, Of, Opinion, Series, Taught};
 
 /// What became of a history: an opinion for each of its assertions.
 pub struct Verdicts {
@@ -78,12 +78,13 @@ impl Verdicts {
     pub fn of(history: History, judging: &Judging) -> Result<Verdicts, Error> {
         let priors = match &judging.priors {
             Some(path) => read_priors(path)?,
-            None => Learned::from(&history.series),
+            None => learn(&history.series),
         };
         if let Some(path) = &judging.save_priors {
             save_priors(path, &priors)?;
         }
-        let mut opinions = side_by_side(&priors, &history);
+        let judged = |part: &[Series]| part.iter().map(|series| verdict::judge(&priors, series)).collect::<Vec<_>>();
+        let mut opinions = side_by_side(&history.series, judged).concat();
         let incidents = verdict::together(&history.series, &mut opinions);
         Ok(Verdicts { history, opinions, incidents })
     }
@@ -99,20 +100,25 @@ impl Verdicts {
     }
 }
 
-/// On all CPUs; assertions are judged one by one, so their order is kept.
-fn side_by_side(priors: &Learned, history: &History) -> Vec<Opinion> {
-    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-    let share = history.series.len().div_ceil(cpus).max(1);
+/// As [`Learned::from`], on all CPUs. The parts are always as many: sums are the same on every machine.
+fn learn(series: &[Series]) -> Learned {
+    let lessons = verdict::lessons(series);
+    (0..verdict::ROUNDS).fold(Learned::default(), |learned, _| {
+        let mut total = Taught::default();
+        side_by_side(&lessons, |part| Taught::by(&learned, part)).iter().for_each(|part| total.add(part));
+        total.learned()
+    })
+}
+
+/// In how many parts work is done at the same time.
+const PARTS: usize = 8;
+
+/// What work on parts of some items gives, in their order.
+fn side_by_side<T: Sync, R: Send>(items: &[T], work: impl Fn(&[T]) -> R + Sync) -> Vec<R> {
     std::thread::scope(|scope| {
-        let parts: Vec<_> = history
-            .series
-            .chunks(share)
-            .map(|part| scope.spawn(|| part.iter().map(|series| verdict::judge(priors, series)).collect::<Vec<_>>()))
-            .collect();
-        let judged = |part: std::thread::ScopedJoinHandle<'_, Vec<Opinion>>| {
-            part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        parts.into_iter().flat_map(judged).collect()
+        let parts = items.chunks(items.len().div_ceil(PARTS).max(1));
+        let parts: Vec<_> = parts.map(|part| scope.spawn(|| work(part))).collect();
+        parts.into_iter().map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
     })
 }
 

@@ -8,6 +8,7 @@ mod comparing;
 mod coverage;
 mod faults;
 mod history;
+mod judge;
 mod mutate;
 mod names;
 mod outcomes;

@@ -151,3 +151,6 @@ pub fn read(input: impl BufRead, form: Form) -> Result<History, Failure> {
     rows::each(input, form, |row| gatherer.add(row))?;
     gatherer.history().map_err(|problem| Failure::Says(None, problem))
 }
+
+#[cfg(test)]
+mod tests;

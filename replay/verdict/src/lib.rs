@@ -23,7 +23,7 @@ pub use judge::judge;
 pub use margin::{Drift, Shift};
 pub use opinion::{Change, Kind, Opinion, Posterior, Verdict};
 pub use plan::{MOST_RUNS, Of, Plan};
-pub use priors::{Learned, Priors};
+pub use priors::{Learned, Priors, ROUNDS, Taught, lessons};
 pub use rates::Rate;
 use segments::Step;
 pub use suite::{Incident, together};

@@ -6,13 +6,17 @@
 //! A. Gelman et al., "Bayesian Data Analysis", 3rd ed., 3.3 (the distribution); P. K. Sen, "Estimates of the regression
 //! coefficient based on Kendall's tau" (1968); H. B. Mann, "Nonparametric tests against trend" (1945).
 
+mod slope;
+
 use std::rc::Rc;
 
-use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
+use statrs::distribution::{ContinuousCDF, StudentsT};
 use statrs::function::gamma::ln_gamma;
 
 use crate::priors::Priors;
 use crate::segments::{Hazards, Step};
+pub use slope::Drift;
+use slope::{by_run, by_version, from_a_third, median, sen, trend_by_chance, values_of};
 
 /// A median's absolute deviation, as a standard deviation.
 const MAD_TO_SIGMA: f64 = 1.4826;
@@ -32,8 +36,6 @@ const LEAST_AFTER: usize = 1;
 const LEAST_FOR_SLOPE: usize = 6;
 /// Where chance explains the order as well as this, no slope is looked for.
 const LOOK_AT_SLOPE: f64 = 0.1;
-/// A slope that chance explains as well as this is none.
-const CHANCE: f64 = 0.005;
 
 /// A margin, and what changed before it.
 #[derive(Clone, Copy, Debug)]
@@ -78,17 +80,25 @@ pub struct Shift {
     pub noise: f64,
 }
 
-/// A margin that creeps.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Drift {
-    /// The change with every run, in the assertion's unit; negative towards the bound.
-    pub per_run: f64,
-    /// At this rate the bound is crossed after so many further runs; none where it moves away or is crossed.
-    pub runs_left: Option<f64>,
-}
-
 /// What margins say, in the order of a history.
 pub fn margins(priors: &Priors, measured: &[Measured]) -> Margins {
+    // In units of the largest, so that no square of one is beyond what numbers can be.
+    let size = measured.iter().map(|run| run.margin.abs()).fold(0.0, f64::max);
+    if size == 0.0 {
+        return Margins::default();
+    }
+    let measured: Vec<Measured> = measured.iter().map(|run| Measured { margin: run.margin / size, ..*run }).collect();
+    let mut margins = of_scaled(priors, &measured);
+    margins.shift = margins.shift.map(|shift| Shift {
+        before: shift.before * size,
+        after: shift.after * size,
+        noise: shift.noise * size,
+    });
+    margins.drift = margins.drift.map(|drift| Drift { per_run: drift.per_run * size, ..drift });
+    margins
+}
+
+fn of_scaled(priors: &Priors, measured: &[Measured]) -> Margins {
     let Some(scale) = Scale::of(priors, measured) else { return Margins::default() };
     let values: Vec<f64> =
         near(measured, scale.noise).iter().map(|value| (value - scale.middle) / scale.noise).collect();
@@ -128,32 +138,8 @@ pub fn margins(priors: &Priors, measured: &[Measured]) -> Margins {
             after: after * scale.noise + scale.middle,
             noise: scale.noise,
         }),
-        drift: drift(measured, creeps),
+        drift: slope::drift(measured, creeps),
     }
-}
-
-fn values_of(clock: &[f64]) -> usize {
-    clock.chunk_by(|one, other| one == other).count()
-}
-
-/// Runs, one after the other.
-fn by_run(steps: &[Step]) -> Vec<f64> {
-    (0..steps.len()).map(|place| place as f64).collect()
-}
-
-/// Runs, one after the other, from a third of all on or from two thirds: what creeps had a beginning.
-fn from_a_third(steps: &[Step], thirds: usize) -> Vec<f64> {
-    (0..steps.len()).map(|place| place.saturating_sub(thirds * steps.len() / 3) as f64).collect()
-}
-
-/// Versions, one after the other.
-fn by_version(steps: &[Step]) -> Vec<f64> {
-    let mut version = 0.0;
-    let next = |step: &Step| {
-        version += f64::from(u8::from(step.version));
-        version
-    };
-    steps.iter().map(next).collect()
 }
 
 /// How a history's margins are scaled.
@@ -433,74 +419,5 @@ impl Model<'_> {
             }
         }
         shifts
-    }
-}
-
-/// Sen's slope: the median of all slopes, of a sample of pairs where there are many.
-fn sen(clock: &[f64], values: &[f64]) -> f64 {
-    let apart = values.len().div_ceil(64).max(1);
-    let mut slopes = Vec::new();
-    for first in (0..values.len()).step_by(apart) {
-        for second in first + 1..values.len() {
-            if clock[second] > clock[first] {
-                slopes.push((values[second] - values[first]) / (clock[second] - clock[first]));
-            }
-        }
-    }
-    median(slopes)
-}
-
-/// The drift of the last versions, where Mann's test sees one and it is no step.
-fn drift(kept: &[Measured], creeps: f64) -> Option<Drift> {
-    if creeps < 0.5 {
-        return None;
-    }
-    let values: Vec<f64> = kept.iter().map(|run| run.margin).collect();
-    if trend_by_chance(&values) > CHANCE {
-        return None;
-    }
-    let clock: Vec<f64> = (0..values.len()).map(|place| place as f64).collect();
-    let per_run = sen(&clock, &values);
-    let middle = (values.len() as f64 - 1.0) / 2.0;
-    let level =
-        median(values.iter().enumerate().map(|(place, value)| value - per_run * (place as f64 - middle)).collect());
-    let now = level + per_run * middle;
-    let runs_left = (per_run < 0.0 && now > 0.0).then(|| (now / -per_run).ceil());
-    Some(Drift { per_run, runs_left })
-}
-
-/// How probable so much order would be by chance, both sides, with ties.
-fn trend_by_chance(values: &[f64]) -> f64 {
-    let n = values.len() as f64;
-    let mut order = 0.0;
-    for (place, one) in values.iter().enumerate() {
-        for other in values.iter().skip(place + 1) {
-            order += (other - one).signum() * f64::from(u8::from(other != one));
-        }
-    }
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let ties: f64 = sorted
-        .chunk_by(|one, other| one == other)
-        .map(|tie| tie.len() as f64)
-        .map(|t| t * (t - 1.0) * (2.0 * t + 5.0))
-        .sum();
-    let variance = (n * (n - 1.0) * (2.0 * n + 5.0) - ties) / 18.0;
-    if variance <= 0.0 {
-        return 1.0;
-    }
-    let z = (order.abs() - 1.0).max(0.0) / variance.sqrt();
-    Normal::new(0.0, 1.0).map_or(1.0, |normal| 2.0 * normal.sf(z))
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    if values.is_empty() {
-        return 0.0;
-    }
-    let (even, middle) = (values.len().is_multiple_of(2), values.len() / 2);
-    let (low, upper, _) = values.select_nth_unstable_by(middle, f64::total_cmp);
-    match low.iter().copied().max_by(f64::total_cmp) {
-        Some(lower) if even => f64::midpoint(lower, *upper),
-        _ => *upper,
     }
 }

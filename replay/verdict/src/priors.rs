@@ -103,7 +103,7 @@ const LENGTHS: usize = 6;
 /// How much the defaults count beside what was learned: as this many histories, changes and new versions.
 const DEFAULTS_COUNT: f64 = 20.0;
 /// How often the histories are gone through.
-const ROUNDS: usize = 3;
+pub const ROUNDS: usize = 3;
 /// More histories than these teach nothing new.
 const MOST_HISTORIES: usize = 2_000;
 
@@ -118,22 +118,13 @@ impl Learned {
     /// Learns from a project's histories: how they begin, how often a new version changes something, and to what; how often
     /// there is an outage; how often margins shift, and how much they resemble the one before.
     ///
+    /// The same can be done side by side: [`lessons`], then [`ROUNDS`] times [`Taught::by`] parts of them, [`Taught::add`] and
+    /// [`Taught::learned`].
+    ///
     /// A. P. Dempster, N. M. Laird, D. B. Rubin, "Maximum likelihood from incomplete data via the EM algorithm" (1977).
     pub fn from(series: &[Series]) -> Learned {
-        let histories = sample(series);
-        let mut learned = Learned::default();
-        for _ in 0..ROUNDS {
-            let mut total = Taught::default();
-            std::thread::scope(|scope| {
-                let halves = histories.chunks(histories.len().div_ceil(2).max(1));
-                let work: Vec<_> = halves.map(|half| scope.spawn(|| counted(&learned, half))).collect();
-                for part in work {
-                    total.add(&part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-                }
-            });
-            learned = total.learned();
-        }
-        learned
+        let lessons = lessons(series);
+        (0..ROUNDS).fold(Learned::default(), |learned, _| Taught::by(&learned, &lessons).learned())
     }
 
     /// What is thought of a history of some length. Histories of 2, 3 to 4, 5 to 8, 9 to 16, 17 to 32 and more versions
@@ -196,7 +187,7 @@ struct Tried {
 
 /// What histories teach: sums over them.
 #[derive(Default)]
-struct Taught {
+pub struct Taught {
     colours: Counts,
     pace: [Tried; LENGTHS],
     /// Margins that fell, and those that fell or rose.
@@ -206,7 +197,31 @@ struct Taught {
 }
 
 impl Taught {
-    fn add(&mut self, other: &Taught) {
+    /// What histories teach somebody who thinks so far.
+    pub fn by(learned: &Learned, histories: &[&Series]) -> Taught {
+        let mut taught = Taught::default();
+        for series in histories {
+            let priors = learned.of_length(series);
+            let (by_version, by_run) = lengths(series);
+            let colours = Colours::of(series);
+            if !colours.runs.is_empty() {
+                let counts = smoothing::smooth(&priors, &colours.runs).counts;
+                add(&mut taught.pace[by_version].product, counts.product);
+                add(&mut taught.pace[by_run].outage, counts.outage);
+                taught.colours.add(&counts);
+            }
+            let margins = crate::margin::margins(&priors, &crate::judge::measured(series));
+            if margins.versions > 0 {
+                add(&mut taught.pace[by_version].margin, [margins.changed, margins.versions as f64]);
+                add(&mut taught.falls, [margins.ways[0], margins.ways[0] + margins.ways[1]]);
+                add(&mut taught.alike, [margins.alike.0 * margins.alike.1, margins.alike.1]);
+            }
+        }
+        taught
+    }
+
+    /// Adds what others taught.
+    pub fn add(&mut self, other: &Taught) {
         self.colours.add(&other.colours);
         for (mine, theirs) in self.pace.iter_mut().zip(other.pace) {
             add(&mut mine.product, theirs.product);
@@ -217,7 +232,8 @@ impl Taught {
         add(&mut self.alike, other.alike);
     }
 
-    fn learned(&self) -> Learned {
+    /// What is thought with all that.
+    pub fn learned(&self) -> Learned {
         let default = Priors::default();
         let rate = |[hits, tries]: [f64; 2], default: f64| (hits + DEFAULTS_COUNT * default) / (tries + DEFAULTS_COUNT);
         let (counts, pace) = (&self.colours, default.pace);
@@ -250,35 +266,13 @@ impl Taught {
     }
 }
 
-fn counted(learned: &Learned, histories: &[&Series]) -> Taught {
-    let mut taught = Taught::default();
-    for series in histories {
-        let priors = learned.of_length(series);
-        let (by_version, by_run) = lengths(series);
-        let colours = Colours::of(series);
-        if !colours.runs.is_empty() {
-            let counts = smoothing::smooth(&priors, &colours.runs).counts;
-            add(&mut taught.pace[by_version].product, counts.product);
-            add(&mut taught.pace[by_run].outage, counts.outage);
-            taught.colours.add(&counts);
-        }
-        let margins = crate::margin::margins(&priors, &crate::judge::measured(series));
-        if margins.versions > 0 {
-            add(&mut taught.pace[by_version].margin, [margins.changed, margins.versions as f64]);
-            add(&mut taught.falls, [margins.ways[0], margins.ways[0] + margins.ways[1]]);
-            add(&mut taught.alike, [margins.alike.0 * margins.alike.1, margins.alike.1]);
-        }
-    }
-    taught
-}
-
 fn add(mine: &mut [f64; 2], theirs: [f64; 2]) {
     mine[0] += theirs[0];
     mine[1] += theirs[1];
 }
 
 /// Histories to learn from, drawn by their names: whatever their order, the same.
-fn sample(series: &[Series]) -> Vec<&Series> {
+pub fn lessons(series: &[Series]) -> Vec<&Series> {
     let mut drawn: Vec<(u64, &Series)> = series.iter().map(|one| (hash(one.assertion.as_bytes()), one)).collect();
     drawn.sort_by_key(|(hash, _)| *hash);
     drawn.into_iter().take(MOST_HISTORIES).map(|(_, one)| one).collect()

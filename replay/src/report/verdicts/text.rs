@@ -97,9 +97,12 @@ pub fn said(verdicts: &Verdicts, series: &Series, opinion: &Opinion) -> Vec<Stri
 
 /// The runs that faults spoilt, and what speaks against that as an excuse.
 fn excused(verdicts: &Verdicts, opinion: &Opinion, excuses: &Excuses) -> Vec<String> {
-    let runs = if excuses.runs == 1 { "1 run was" } else { &format!("{} runs were", excuses.runs) };
+    let runs = if excuses.runs == 1 { "1 run" } else { &format!("{} runs", excuses.runs) };
+    if excuses.broken == 0 {
+        return vec![format!("{runs} beside faults, none broken, left out")];
+    }
     let mut says =
-        vec![format!("{runs} spoilt by faults ({} of them broken), and say nothing about the product", excuses.broken)];
+        vec![format!("{runs} beside faults, {} broken, left out: they say nothing about the product", excuses.broken)];
     if let Some(began) = &excuses.began {
         let version = verdicts.history.names.name(began.version);
         says.push(format!(
