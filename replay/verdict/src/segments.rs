@@ -101,9 +101,9 @@ impl<const WAYS: usize> Beginning<WAYS> {
     /// Sees one more run; the rates are those of the ways to see it. What is left of it all.
     fn observe(&mut self, rates: &[Beta; WAYS], broken: bool) -> f64 {
         self.weight = 0.0;
-        for way in 0..WAYS {
-            self.since[way] *= rates[way].of_next(broken, self.runs, self.broken);
-            self.weight += self.since[way] * self.total[way];
+        for ((since, total), rate) in self.since.iter_mut().zip(&self.total).zip(rates) {
+            *since *= rate.of_next(broken, self.runs, self.broken);
+            self.weight += *since * total;
         }
         self.runs += 1.0;
         self.broken += f64::from(u8::from(broken));

@@ -87,7 +87,7 @@ pub fn said(verdicts: &Verdicts, series: &Series, opinion: &Opinion) -> Vec<Stri
     if let Some(shift) = &opinion.shift {
         says.push(format!("margin {} → {} (noise {})", number(shift.before), number(shift.after), number(shift.noise)));
     }
-    says.extend(opinion.drift.as_ref().map(drift));
+    says.extend(opinion.drift.iter().map(|found| drift(opinion, found)));
     says.extend(opinion.excuses.iter().flat_map(|excuses| excused(verdicts, opinion, excuses)));
     if opinion.verdict == Verdict::Insufficient {
         says.extend(undecided(verdicts, series, opinion));
@@ -153,9 +153,13 @@ fn planned(verdicts: &Verdicts, series: &Series, plan: &Plan) -> String {
     }
 }
 
-fn drift(drift: &Drift) -> String {
+fn drift(opinion: &Opinion, drift: &Drift) -> String {
     let way = if drift.per_run < 0.0 { "loses" } else { "gains" };
-    let left = drift.runs_left.map_or(String::new(), |runs| format!("; at this rate broken in {} runs", number(runs)));
+    // What is broken already will not break.
+    let green = opinion.verdict != Verdict::Regression;
+    let left = drift.runs_left.filter(|_| green).map_or(String::new(), |runs| {
+        format!("; at this rate broken in {} more {}", number(runs), if runs == 1.0 { "run" } else { "runs" })
+    });
     format!("drifts: {way} {} of its margin a run{left}", number(drift.per_run.abs()))
 }
 
@@ -177,7 +181,7 @@ fn stable(text: &mut String, told: &[(&Series, &Opinion)]) {
             &format!("{}  stable, {:.0} %", series.assertion, 100.0 * opinion.probability()),
             Verdict::Stable,
         );
-        opinion.drift.iter().for_each(|found| line(text, &format!("    {}", drift(found))));
+        opinion.drift.iter().for_each(|found| line(text, &format!("    {}", drift(opinion, found))));
     }
     let quiet: Vec<_> = told.iter().filter(|(_, opinion)| opinion.drift.is_none()).collect();
     if let Some(worst) = quiet.iter().map(|(_, opinion)| opinion.since.high).max_by(f64::total_cmp) {
