@@ -132,15 +132,19 @@ pub fn print(text: &str) -> Result<Exit, Error> {
 /// # Errors
 /// [`Error::Write`].
 pub fn print_json(value: &serde_json::Value) -> Result<Exit, Error> {
+    let written = format!("{value:#}\n");
+    // Nearly always there is nothing to escape, and then nothing is gone through letter by letter.
+    if written.bytes().all(|byte| byte == b'\n' || (b' '..0x7f).contains(&byte)) {
+        return print(&written);
+    }
     let mut text = String::new();
-    for character in format!("{value:#}").chars() {
+    for character in written.chars() {
         match character {
             '\n' => text.push('\n'),
             character if is_control(character) => text.push_str(&format!("\\u{:04x}", u32::from(character))),
             character => text.push(character),
         }
     }
-    text.push('\n');
     print(&text)
 }
 

@@ -27,6 +27,14 @@ pub struct Names {
 }
 
 impl Names {
+    /// The place of a name, which is often the one asked for last.
+    fn place_after(&mut self, last: &mut u32, name: &str) -> u32 {
+        if self.names.get(*last as usize).is_none_or(|known| **known != *name) {
+            *last = self.place(name);
+        }
+        *last
+    }
+
     /// The place of a name.
     pub fn place(&mut self, name: &str) -> u32 {
         if let Some(place) = self.places.get(name) {
@@ -57,6 +65,8 @@ pub struct Gatherer {
     places: HashMap<Box<str>, usize>,
     gathered: Vec<(Box<str>, Gathered)>,
     last: usize,
+    last_version: u32,
+    last_environment: u32,
 }
 
 impl Gatherer {
@@ -73,8 +83,8 @@ impl Gatherer {
         let run = Run {
             run: self.names.place(row.run),
             at_ns: row.at_ns,
-            version: self.names.place(row.version),
-            environment: self.names.place(row.environment),
+            version: self.names.place_after(&mut self.last_version, row.version),
+            environment: self.names.place_after(&mut self.last_environment, row.environment),
             outcome: row.outcome,
             attribution: row.attribution,
             margin: row.margin,
@@ -109,7 +119,7 @@ struct Rank {
 
 impl Gathered {
     /// The runs in the order of their versions, then of time. A row that is there twice counts once.
-    fn in_order(mut self, names: &Names) -> Result<Vec<Run>, String> {
+    fn in_order(self, names: &Names) -> Result<Vec<Run>, String> {
         let mut ranks: HashMap<u32, Rank> = HashMap::new();
         for (order, run) in &self.runs {
             let rank = ranks.entry(run.version).or_insert(Rank { order: *order, first_ns: run.at_ns });
@@ -122,13 +132,20 @@ impl Gathered {
         if ranks.values().any(|rank| rank.order.is_none()) && ranks.values().any(|rank| rank.order.is_some()) {
             return Err("some versions have a version_order and some have none".to_owned());
         }
-        self.runs.sort_by(|(_, one), (_, other)| {
-            let (first, second) = (&ranks[&one.version], &ranks[&other.version]);
+        let mut versions: Vec<(u32, Rank)> = ranks.into_iter().collect();
+        versions.sort_by(|(one, first), (other, second)| {
             let order = |rank: &Rank| rank.order.unwrap_or(0.0);
             order(first)
                 .total_cmp(&order(second))
                 .then(first.first_ns.cmp(&second.first_ns))
-                .then_with(|| names.name(one.version).cmp(names.name(other.version)))
+                .then_with(|| names.name(*one).cmp(names.name(*other)))
+        });
+        let places: HashMap<u32, usize> =
+            versions.iter().enumerate().map(|(place, (version, _))| (*version, place)).collect();
+        let mut runs: Vec<(usize, Run)> = self.runs.into_iter().map(|(_, run)| (places[&run.version], run)).collect();
+        runs.sort_by(|(first, one), (second, other)| {
+            first
+                .cmp(second)
                 .then(one.at_ns.cmp(&other.at_ns))
                 .then_with(|| names.name(one.run).cmp(names.name(other.run)))
                 .then_with(|| one.outcome.name().cmp(other.outcome.name()))
@@ -136,7 +153,7 @@ impl Gathered {
                 .then_with(|| one.attribution.cmp(&other.attribution))
                 .then_with(|| names.name(one.environment).cmp(names.name(other.environment)))
         });
-        let mut runs: Vec<Run> = self.runs.into_iter().map(|(_, run)| run).collect();
+        let mut runs: Vec<Run> = runs.into_iter().map(|(_, run)| run).collect();
         runs.dedup();
         Ok(runs)
     }

@@ -35,7 +35,7 @@ pub const ENVIRONMENT_WORSE: usize = 3;
 pub type Mass = [[f64; LABELS]; STATES];
 
 /// A beginning with less than this share of the mass is forgotten.
-const FORGOTTEN: f64 = 1e-5;
+const FORGOTTEN: f64 = 1e-4;
 
 /// What changed between a run and the one before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -9,6 +9,8 @@ use crate::{Opinion, Outcome, Series, Verdict};
 
 /// Assertions with as much of their broken runs in common have one cause.
 const ALIKE: f64 = 0.6;
+/// With more incidents than these an assertion is not compared.
+const MOST_NEAR: usize = 50;
 /// The share of told regressions that may be none.
 const FALSE_DISCOVERIES: f64 = 0.05;
 
@@ -63,13 +65,19 @@ fn incidents(series: &[Series], opinions: &[Opinion]) -> Vec<Incident> {
             continue;
         }
         let broken = broken_since(&series[place], opinion);
-        let mut near: Vec<usize> = broken.iter().filter_map(|run| by_run.get(run)).flatten().copied().collect();
-        near.sort_unstable();
-        near.dedup();
+        // Sets so much alike have one of their first members in common.
+        let first = broken.len() - (ALIKE * broken.len() as f64).ceil() as usize + 1;
+        let first = &broken[..first.min(broken.len())];
+        let mut near: Vec<usize> = Vec::new();
+        for known in first.iter().filter_map(|run| by_run.get(run)).flatten() {
+            if near.len() < MOST_NEAR && !near.contains(known) {
+                near.push(*known);
+            }
+        }
         match near.into_iter().find(|near| alike(&incidents[*near].1, &broken)) {
             Some(known) => incidents[known].0.push(place),
             None => {
-                for run in &broken {
+                for run in first {
                     by_run.entry(*run).or_default().push(incidents.len());
                 }
                 incidents.push((vec![place], broken));
@@ -100,11 +108,15 @@ fn alike(one: &[u32], other: &[u32]) -> bool {
 /// Which assertions are about the same runs: the place of the first of them.
 fn suites(series: &[Series]) -> Vec<usize> {
     let mut parent: Vec<usize> = (0..series.len()).collect();
-    let mut first: HashMap<u32, usize> = HashMap::new();
+    let runs = series.iter().flat_map(|one| &one.runs).map(|run| run.run as usize + 1).max().unwrap_or(0);
+    let mut first = vec![usize::MAX; runs];
     for (place, one) in series.iter().enumerate() {
         for run in &one.runs {
-            let other = *first.entry(run.run).or_insert(place);
-            let (one, other) = (root(&mut parent, place), root(&mut parent, other));
+            let known = &mut first[run.run as usize];
+            if *known == usize::MAX {
+                *known = place;
+            }
+            let (one, other) = (root(&mut parent, place), root(&mut parent, *known));
             parent[one.max(other)] = one.min(other);
         }
     }

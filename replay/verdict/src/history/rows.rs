@@ -64,7 +64,7 @@ pub fn each(input: impl BufRead, form: Form, mut take: impl FnMut(&Row<'_>)) -> 
 }
 
 fn csv(input: impl Read, take: &mut impl FnMut(&Row<'_>)) -> Result<(), Failure> {
-    let mut reader = ::csv::ReaderBuilder::new().trim(::csv::Trim::All).from_reader(input);
+    let mut reader = ::csv::ReaderBuilder::new().trim(::csv::Trim::Headers).from_reader(input);
     let headers = reader.headers().map_err(of_csv)?.clone();
     if headers.is_empty() {
         return Err(Failure::Says(
@@ -82,7 +82,7 @@ fn csv(input: impl Read, take: &mut impl FnMut(&Row<'_>)) -> Result<(), Failure>
     let mut record = ::csv::StringRecord::new();
     while reader.read_record(&mut record).map_err(of_csv)? {
         let line = record.position().map(::csv::Position::line);
-        let cell = |column: usize| places[column].and_then(|place| record.get(place)).unwrap_or_default();
+        let cell = |column: usize| places[column].and_then(|place| record.get(place)).unwrap_or_default().trim();
         let row = row(cell).map_err(|problem| Failure::Says(line, problem))?;
         take(&row);
     }
