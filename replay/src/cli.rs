@@ -36,6 +36,8 @@ const EXAMPLES: &str = "Examples:
   replay check runs/ --spec my.toml       judge every recording in a folder against another spec
   replay check runs/ --against old.toml   what another spec says of the same recordings: nothing but the spec differs
   replay mutate latest                    which changes of the recording would no requirement notice?
+  replay verdict runs/                    regression, flake, environment, or not enough evidence: over all of them
+  replay judge history.csv                the same over outcomes from anywhere
   replay info latest                      what was recorded, by whom, and what it cost
   replay show latest packets#118          one row, as evidence names it
   replay why latest FR-016                what happened, who is to blame, what speaks against it
@@ -50,6 +52,7 @@ const EXITS: &str = "Exit codes, the first that applies:
   1  something is broken without another explanation; coverage: nothing checks a requirement
   4  something is broken, all of it by the environment or the harness: a retry is reasonable
   3  nothing is broken, but something could not be judged, or nothing was judged at all; --against: outcomes flip
+  5  judge, verdict: something is flaky, with --fail-on flaky
   0  everything that applies held";
 
 /// How an answer can be asked for.
@@ -280,7 +283,7 @@ pub struct Verdict {
 }
 
 /// How a history is judged.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Judging {
     /// What is thought beforehand, as --save-priors wrote it; learned from the history itself where not given.
     #[arg(long, value_name = "FILE")]

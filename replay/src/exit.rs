@@ -87,6 +87,17 @@ impl Exit {
         }
     }
 
+    /// The same of verdicts over histories.
+    pub fn meaning_of_verdicts(self) -> &'static str {
+        match self {
+            Exit::Held => "nothing got worse",
+            Exit::Broken => "the product got worse, or never held",
+            Exit::Inconclusive => "the runs don't decide everything",
+            Exit::NothingJudged => "the history has no runs that were judged",
+            exit => exit.meaning(),
+        }
+    }
+
     /// The number that the process ends with.
     pub fn code(self) -> u8 {
         match self {

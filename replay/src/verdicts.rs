@@ -29,7 +29,7 @@ pub struct Verdicts {
 /// Anything that keeps it from being judged.
 pub fn judge(cli: &Cli, path: &Path, judging: &Judging) -> Result<Exit, Error> {
     let verdicts = Verdicts::of(read(path)?, judging)?;
-    tell(cli, &verdicts, judging)
+    tell(cli, &verdicts, judging, false)
 }
 
 /// Judges recordings against one spec, and what came of them as a history.
@@ -39,11 +39,14 @@ pub fn judge(cli: &Cli, path: &Path, judging: &Judging) -> Result<Exit, Error> {
 pub fn verdict(cli: &Cli, asked: &cli::Verdict) -> Result<Exit, Error> {
     let recorded = recorded::read(cli, asked)?;
     let mut verdicts = Verdicts::of(recorded.history, &asked.judging)?;
-    if let Some(before) = recorded.before {
-        let before = Verdicts::of(before, &asked.judging)?;
-        recorded::spec_changes(&mut verdicts, &before, &recorded.flipped);
+    let mut flips = false;
+    if let Some(change) = recorded.change {
+        let judging = Judging { save_priors: None, ..asked.judging.clone() };
+        let before = Verdicts::of(change.before, &judging)?;
+        flips = !change.flips.is_empty() || !change.gone.is_empty();
+        recorded::spec_changes(&mut verdicts, &before, &change.flips, &change.gone);
     }
-    tell(cli, &verdicts, &asked.judging)
+    tell(cli, &verdicts, &asked.judging, flips)
 }
 
 /// Reads a history: CSV, or JSON lines where its name or its first letter says so; `-` is the standard input.
@@ -55,7 +58,9 @@ fn read(path: &Path) -> Result<History, Error> {
     };
     let mut input = BufReader::with_capacity(1 << 18, input);
     let named = path.extension().is_some_and(|ending| ["jsonl", "ndjson", "json"].iter().any(|known| ending == *known));
-    let lines = named || input.fill_buf().map_err(failed)?.trim_ascii_start().first() == Some(&b'{');
+    let start = input.fill_buf().map_err(failed)?;
+    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
+    let lines = named || start.first() == Some(&b'{');
     let form = if lines { Form::JsonLines } else { Form::Csv };
     history::read(input, form).map_err(|failure| match failure {
         Failure::Read(source) => failed(source),
@@ -64,8 +69,12 @@ fn read(path: &Path) -> Result<History, Error> {
 }
 
 /// Says what was found, and how the program ends.
-fn tell(cli: &Cli, verdicts: &Verdicts, judging: &Judging) -> Result<Exit, Error> {
-    let exit = Exit::of_verdicts(verdicts.opinions.iter().map(|opinion| opinion.verdict), judging.fails_on_flaky());
+fn tell(cli: &Cli, verdicts: &Verdicts, judging: &Judging, flips: bool) -> Result<Exit, Error> {
+    let told = verdicts.opinions.iter().map(|opinion| opinion.verdict);
+    let exit = match Exit::of_verdicts(told, judging.fails_on_flaky()) {
+        Exit::Held | Exit::NothingJudged if flips => Exit::SpecChange,
+        exit => exit,
+    };
     report::verdicts(cli.written, verdicts, exit)?;
     Ok(exit)
 }

@@ -121,7 +121,7 @@ fn no_runs_are_no_pass() {
     let output = replay(folder.path(), &["judge", "h.csv"]);
     assert_eq!(
         (output.status.code(), stdout(&output).as_str()),
-        (Some(3), "no runs: exit 3, nothing was judged: no assertion applies to these recordings\n")
+        (Some(3), "no runs: exit 3, the history has no runs that were judged\n")
     );
 }
 
@@ -170,7 +170,8 @@ fn recordings_are_judged_together_and_a_new_spec_is_no_news() {
     assert!(verdicts.iter().all(|verdict| verdict["runs"].as_u64() > Some(1)), "{answer:#}");
     let strict = std::fs::read_to_string(spec).unwrap().replace("bound = \"<= 1.15\"", "bound = \"<= 0.001\"");
     std::fs::write(folder.path().join("strict.toml"), strict).unwrap();
-    let answer = json_of_any(folder.path(), &["verdict", runs, "--spec", "strict.toml", "--against", spec]);
+    let (one, other) = (format!("{runs}/held"), format!("{runs}/dropped"));
+    let answer = json_of_any(folder.path(), &["verdict", &one, &other, "--spec", "strict.toml", "--against", spec]);
     let quick =
         answer["verdicts"].as_array().unwrap().iter().find(|verdict| verdict["assertion"] == "QUICK-1").unwrap();
     assert_eq!(

@@ -5,7 +5,7 @@ use crate::{Outcome, Run, Series};
 /// How the runs that faults spoilt lie in a history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Excuses {
-    /// Spoilt runs.
+    /// Judged runs that were spoilt.
     pub runs: usize,
     /// Of these, broken.
     pub broken: usize,
@@ -31,11 +31,12 @@ pub struct Began {
 impl Excuses {
     /// Those of a history; none where no run was spoilt.
     pub fn of(series: &Series) -> Option<Excuses> {
-        let spoilt: Vec<&Run> = series.runs.iter().filter(|run| run.is_excused()).collect();
+        let judged: Vec<&Run> = series.runs.iter().filter(|run| run.is_judged()).collect();
+        let spoilt: Vec<&Run> = judged.iter().copied().filter(|run| run.is_excused()).collect();
         let count = |outcome| spoilt.iter().filter(|run| run.outcome == outcome).count();
         let first = spoilt.first()?;
-        let before = series.runs.iter().position(|run| run.version == first.version)?;
-        let since = series.runs.len() - before;
+        let before = judged.iter().position(|run| run.version == first.version)?;
+        let since = judged.len() - before;
         let began = Began { version: first.version, before, since, spoilt: spoilt.len() };
         Some(Excuses {
             runs: spoilt.len(),

@@ -1,6 +1,6 @@
 //! One history, one verdict.
 
-use crate::margin::{self, Margins};
+use crate::margin::{self, Drift, Margins};
 use crate::opinion::{Change, Kind, Opinion, Posterior, Verdict};
 use crate::plan::{self, Plan};
 use crate::priors::{Learned, Pace, Priors};
@@ -22,7 +22,7 @@ const SURE_OF_BROKEN: f64 = 0.90;
 /// What an assertion's history means.
 pub fn judge(learned: &Learned, series: &Series) -> Opinion {
     let priors = &learned.of_length(series);
-    let colours = Colours::of(series);
+    let mut colours = Colours::of(series);
     let segments = run_through(priors, &colours);
     let margins = margin::margins(priors, &measured(series));
     let resource = resource(priors, series);
@@ -31,7 +31,16 @@ pub fn judge(learned: &Learned, series: &Series) -> Opinion {
     posterior.give(margins.regression);
     posterior.blame(excuse);
     posterior.give(resource);
-    let seen = Seen { margins: &margins, resource, excuse, broken: colours.broken(), runs: colours.runs.len() };
+    let newest = series.runs.last().map(|run| run.version);
+    let seen = Seen {
+        margins: &margins,
+        resource,
+        excuse,
+        broken: colours.broken(),
+        runs: colours.runs.len(),
+        newest: colours.places.last().map(|place| series.runs[*place].version) == newest,
+    };
+    let broken_now = colours.runs.last().is_some_and(|(_, broken)| *broken);
     let mut verdict = decide(&posterior, &seen);
     let mut smoothed = Smoothed::default();
     if matches!(verdict, Verdict::Regression | Verdict::Fixed | Verdict::Environment) {
@@ -46,15 +55,16 @@ pub fn judge(learned: &Learned, series: &Series) -> Opinion {
     let change = match verdict {
         Verdict::Regression if resource >= SURE_OF_REGRESSION => {
             let evidence = Colours::of_evidence(series);
-            let smoothed = smoothing::smooth(priors, &evidence.runs);
-            located(series, places(&evidence, &smoothed, |at| at.last_worse))
+            colours = evidence;
+            smoothed = smoothing::smooth(&of_evidence(priors), &colours.runs);
+            located(series, &colours, places(&colours, &smoothed, |at| at.last_worse))
         }
         Verdict::Regression => {
             let mut mass = places(&colours, &smoothed, |at| at.last_worse);
             add(&mut mass, &margins.at);
-            located(series, mass)
+            located(series, &colours, mass)
         }
-        Verdict::Fixed => located(series, places(&colours, &smoothed, |at| at.last_better)),
+        Verdict::Fixed => located(series, &colours, places(&colours, &smoothed, |at| at.last_better)),
         _ => None,
     };
     let (before, since) = rates::around(&colours, &smoothed, change.as_ref().map(|change| change.place));
@@ -66,7 +76,8 @@ pub fn judge(learned: &Learned, series: &Series) -> Opinion {
             _ => None,
         },
         shift: margins.shift.filter(|_| margins.regression >= SURE_OF_MARGIN),
-        drift: margins.drift,
+        drift: margins.drift.map(|drift| Drift { runs_left: drift.runs_left.filter(|_| !broken_now), ..drift }),
+        newest: seen.newest,
         taken_back: false,
         informative: seen.runs,
         broken: seen.broken,
@@ -86,6 +97,8 @@ struct Seen<'a> {
     excuse: f64,
     broken: usize,
     runs: usize,
+    /// Whether the newest version was seen at all.
+    newest: bool,
 }
 
 fn decide(posterior: &Posterior, seen: &Seen<'_>) -> Verdict {
@@ -96,13 +109,16 @@ fn decide(posterior: &Posterior, seen: &Seen<'_>) -> Verdict {
         Verdict::Insufficient
     } else if by_colours || by_margin {
         Verdict::Regression
-    } else if posterior.fixed >= SURE_OF_FIX {
-        Verdict::Fixed
     } else if posterior.environment >= SURE_OF_ENVIRONMENT {
         Verdict::Environment
-    } else if posterior.flaky + posterior.stable >= SURE_OF_RATE {
+    } else if !seen.newest {
+        // What earlier versions did is no evidence for this one.
+        Verdict::Insufficient
+    } else if posterior.fixed >= SURE_OF_FIX {
+        Verdict::Fixed
+    } else if seen.broken < seen.runs && posterior.flaky + posterior.stable >= SURE_OF_RATE {
         if posterior.flaky > posterior.stable { Verdict::Flaky } else { Verdict::Stable }
-    } else if seen.broken == 0 && seen.runs > 0 && seen.excuse == 0.0 {
+    } else if seen.broken == 0 && seen.excuse == 0.0 {
         Verdict::Stable
     } else if posterior.broken_no_baseline >= SURE_OF_BROKEN {
         Verdict::BrokenNoBaseline
@@ -167,7 +183,7 @@ fn by_colours(priors: &Priors, segments: &Segments) -> Posterior {
     for (state, row) in now.base.iter().enumerate() {
         for (label, mass) in row.iter().enumerate() {
             let share = match (label, state) {
-                (segments::PRODUCT_BETTER, _) => &mut posterior.fixed,
+                (segments::PRODUCT_BETTER, HEALTHY..LOW) => &mut posterior.fixed,
                 (segments::PRODUCT_WORSE, LOW..=BROKEN) => &mut posterior.regression,
                 (segments::ENVIRONMENT_WORSE, LOW..=BROKEN) => &mut posterior.environment,
                 (_, HEALTHY) => &mut posterior.stable,
@@ -240,7 +256,7 @@ fn add(mass: &mut Vec<(usize, f64)>, more: &[(usize, f64)]) {
 }
 
 /// Where the last change of the product lies, by the mass of each place.
-fn located(series: &Series, mass: Vec<(usize, f64)>) -> Option<Change> {
+fn located(series: &Series, colours: &Colours, mass: Vec<(usize, f64)>) -> Option<Change> {
     let total: f64 = mass.iter().map(|(_, mass)| mass).sum();
     let mut by_version: Vec<(usize, f64)> = Vec::new();
     for (place, mass) in mass {
@@ -254,14 +270,22 @@ fn located(series: &Series, mass: Vec<(usize, f64)>) -> Option<Change> {
     let (place, most) = *by_version.first().filter(|(_, mass)| *mass > 0.0)?;
     let after = series.runs[place].version;
     let place = series.runs.iter().position(|run| run.version == after)?;
-    let before = series.runs.get(place.checked_sub(1)?)?.version;
+    // Versions that said nothing lie between, and may be the first with it.
+    let earlier = colours.places.iter().rev().find(|earlier| **earlier < place)?;
+    let before = series.runs[*earlier].version;
+    let silent = series.runs[*earlier..place].iter().map(|run| run.version).filter(|version| *version != before);
     let mut covered = 0.0;
     let needed = by_version.iter().take_while(|(_, mass)| {
         let short = covered < 0.95 * total;
         covered += mass;
         short
     });
-    let among = needed.map(|(place, _)| series.runs[*place].version).collect();
+    let mut among: Vec<u32> = needed.map(|(place, _)| series.runs[*place].version).collect();
+    for version in silent {
+        if !among.contains(&version) {
+            among.push(version);
+        }
+    }
     Some(Change { place, before, after, probability: most / total, among })
 }
 
@@ -272,7 +296,8 @@ fn planned(priors: &Priors, series: &Series, colours: &Colours, segments: &Segme
     let decided = |segments: &Segments| {
         let posterior = by_colours(priors, segments);
         let none = Margins::default();
-        let seen = Seen { margins: &none, resource: 0.0, excuse: 0.0, broken: LEAST_BROKEN, runs: 1 };
+        let (broken, runs) = (LEAST_BROKEN, LEAST_BROKEN + 1);
+        let seen = Seen { margins: &none, resource: 0.0, excuse: 0.0, broken, runs, newest: true };
         match decide(&posterior, &seen) {
             Verdict::Insufficient => false,
             Verdict::Environment => shown,
@@ -284,10 +309,12 @@ fn planned(priors: &Priors, series: &Series, colours: &Colours, segments: &Segme
     if newest.runs.is_some() {
         return Some(newest);
     }
-    let cut = colours.places.iter().position(|place| series.runs[*place].version == last.version)?;
-    let before = colours.places.get(cut.checked_sub(1)?)?;
-    let history = run_through(priors, &Colours { runs: colours.runs[..cut].to_vec(), places: vec![] });
-    let control = Step { version: false, environment: series.runs[*before].environment != last.environment };
-    let control = plan::before(priors, &history, control, &colours.runs[cut..], &decided);
-    Some(if control.runs.is_some() { control } else { newest })
+    let control = || {
+        let cut = colours.places.iter().position(|place| series.runs[*place].version == last.version)?;
+        let before = colours.places.get(cut.checked_sub(1)?)?;
+        let history = run_through(priors, &Colours { runs: colours.runs[..cut].to_vec(), places: vec![] });
+        let control = Step { version: false, environment: series.runs[*before].environment != last.environment };
+        Some(plan::before(priors, &history, control, &colours.runs[cut..], &decided))
+    };
+    Some(control().filter(|control| control.runs.is_some()).unwrap_or(newest))
 }

@@ -109,8 +109,13 @@ impl Run {
         matches!(self.attribution, Some(Attribution::Environment | Attribution::Harness))
     }
 
+    /// Whether it could be judged at all.
+    pub fn is_judged(&self) -> bool {
+        matches!(self.outcome, Outcome::Held | Outcome::Broken)
+    }
+
     fn is_informative(&self) -> bool {
-        matches!(self.outcome, Outcome::Held | Outcome::Broken) && !self.is_excused()
+        self.is_judged() && !self.is_excused()
     }
 }
 
@@ -137,10 +142,10 @@ impl Colours {
         Colours::seen(series, |run| run.is_informative().then_some(run.outcome == Outcome::Broken))
     }
 
-    /// Which runs the environment broke.
+    /// Which of the judged runs faults broke.
     pub(crate) fn of_evidence(series: &Series) -> Colours {
-        let spoilt = |run: &Run| run.attribution == Some(Attribution::Environment) && run.outcome == Outcome::Broken;
-        Colours::seen(series, |run| Some(spoilt(run)))
+        let spoilt = |run: &Run| run.is_excused() && run.outcome == Outcome::Broken;
+        Colours::seen(series, |run| run.is_judged().then_some(spoilt(run)))
     }
 
     pub(crate) fn broken(&self) -> usize {

@@ -91,6 +91,8 @@ pub struct Opinion {
     pub drift: Option<Drift>,
     /// What would decide, where nothing is decided.
     pub plan: Option<Plan>,
+    /// Whether the newest version was seen at all: a run of it says something.
+    pub newest: bool,
     /// A regression that is too unsure beside all others that were told.
     pub taken_back: bool,
     /// Runs that say something.

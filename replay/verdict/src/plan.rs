@@ -62,7 +62,7 @@ pub fn before(
             let step = if place == 0 { Step { version: true, environment: false } } else { *step };
             segments.push(priors, step, *broken);
         }
-        let weight = segments.log_evidence.exp();
+        let weight = (segments.log_evidence - history.log_evidence).exp();
         (decided(&segments), weight)
     };
     let mut open = vec![start];

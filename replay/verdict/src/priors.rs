@@ -136,6 +136,18 @@ impl Learned {
         Priors { pace, ..self.priors.clone() }
     }
 
+    /// The same with hazards that leave room for nothing to happen.
+    fn capped(mut self) -> Learned {
+        let priors = &mut self.priors;
+        priors.environment_hazard = priors.environment_hazard.min(0.3);
+        for pace in self.pace.iter_mut().chain([&mut priors.pace]) {
+            let Pace { product, margin, outage } = pace;
+            [product, margin].into_iter().for_each(|share| *share = share.min(0.6));
+            *outage = outage.min(0.05);
+        }
+        self
+    }
+
     /// Whether every number of it can be one.
     ///
     /// # Errors
@@ -147,18 +159,18 @@ impl Learned {
             return Err("a state of health must have two numbers above 0".to_owned());
         }
         let priors = &self.priors;
-        let hazards = [
-            priors.environment_hazard,
-            priors.unseen_hazard,
-            priors.sloped,
-            priors.autocorrelation,
-            priors.margin_falls,
-        ];
-        let ends = [priors.outage_end, priors.outage_returns];
-        let paces = self.pace.iter().chain([pace]).flat_map(|pace| [pace.product, pace.margin, pace.outage]);
-        if paces.chain(hazards).any(|share| !(0.0..=0.3).contains(&share.min(0.3)) || share > 0.95) {
-            return Err("a hazard must lie between 0 and 0.95".to_owned());
+        let hazards = [priors.environment_hazard, priors.unseen_hazard, 4.0 * priors.sloped, priors.autocorrelation];
+        let shares = hazards.iter().chain([&priors.margin_falls]);
+        if shares.clone().any(|share| !(0.0..1.0).contains(share)) {
+            return Err("a hazard must lie between 0 and 1, `sloped` below a quarter".to_owned());
         }
+        for pace in self.pace.iter().chain([pace]) {
+            let sum = pace.product.max(pace.margin) + priors.environment_hazard.max(priors.unseen_hazard) + pace.outage;
+            if [pace.product, pace.margin, pace.outage].iter().any(|share| *share < 0.0) || !(0.0..1.0).contains(&sum) {
+                return Err("hazards must be 0 or more, and together below 1".to_owned());
+            }
+        }
+        let ends = [priors.outage_end, priors.outage_returns];
         if [start].into_iter().chain(transition).flatten().chain(&ends).any(|share| !(0.0..=1.0).contains(share)) {
             return Err("a probability must lie between 0 and 1".to_owned());
         }
@@ -262,7 +274,7 @@ impl Taught {
             margin: rate(tried.margin, overall.margin),
             outage: rate(tried.outage, overall.outage),
         };
-        Learned { priors, pace: self.pace.each_ref().map(paced) }
+        Learned { priors, pace: self.pace.each_ref().map(paced) }.capped()
     }
 }
 

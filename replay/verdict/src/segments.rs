@@ -70,7 +70,7 @@ impl Hazards {
 
     /// That nothing happened.
     pub fn none(&self) -> f64 {
-        1.0 - self.product - self.environment - self.outage
+        (1.0 - self.product - self.environment - self.outage).max(0.0)
     }
 }
 

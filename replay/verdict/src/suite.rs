@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::history::root;
 use crate::{Opinion, Outcome, Series, Verdict};
 
 /// Assertions with as much of their broken runs in common have one cause.
@@ -51,8 +52,11 @@ pub fn together(series: &[Series], opinions: &mut [Opinion]) -> Vec<Incident> {
         for place in taken_back {
             opinions[place].verdict = Verdict::Insufficient;
             opinions[place].taken_back = true;
+            opinions[place].kind = None;
         }
     }
+    let mut incidents = incidents;
+    incidents.retain(|incident| incident.iter().all(|place| opinions[*place].verdict == Verdict::Regression));
     incidents
 }
 
@@ -121,12 +125,4 @@ fn suites(series: &[Series]) -> Vec<usize> {
         }
     }
     (0..series.len()).map(|place| root(&mut parent, place)).collect()
-}
-
-fn root(parent: &mut [usize], mut place: usize) -> usize {
-    while parent[place] != place {
-        parent[place] = parent[parent[place]];
-        place = parent[place];
-    }
-    place
 }

@@ -97,6 +97,11 @@ fn words_for_histories() {
         ("A......|xxxxxxxxxxxx", "environment"),
         ("", "insufficient"),
         ("???", "insufficient"),
+        ("A....................B???", "insufficient"),
+        ("A....................Booooo", "insufficient"),
+        ("A????????????????????Beeee", "environment"),
+        ("Axx", "insufficient"),
+        ("AxxxxxxxxxxxxBx.x.x.x.x.x.x.", "flaky"),
         ("A..........B..........Ceeeeee", "regression"),
         ("A......Beee", "insufficient"),
         ("A..........B..........CeeeeeeDeeeeeoFeeeeee", "regression"),
@@ -124,6 +129,20 @@ fn one_red_proves_nothing_whatever_the_others_taught() {
     let learned = Learned::from(&changed);
     assert_eq!(judge(&learned, &history("A..Bx")).verdict, Verdict::Insufficient);
     assert_eq!(judge(&learned, &history("A..Bxx")).verdict, Verdict::Regression);
+}
+
+#[test]
+fn silent_versions_may_be_the_first_with_it() {
+    let change = of("A..........B???Cxxxx").change.expect("it is located");
+    assert_eq!((change.before, change.after), (u32::from('A'), u32::from('C')));
+    assert_eq!(change.among, [u32::from('C'), u32::from('B')]);
+}
+
+#[test]
+fn a_plan_is_made_where_there_is_but_one_version() {
+    let opinion = of("A....................xxxxxx");
+    assert_eq!(opinion.verdict, Verdict::Insufficient);
+    assert_eq!(opinion.plan.map(|plan| plan.of), Some(Of::Newest));
 }
 
 /// A history with margins: as many runs of each version as the margins given for it.

@@ -40,7 +40,7 @@ pub fn told(verdicts: &Verdicts, exit: Exit) -> Told {
         }
     }
     causes.sort_by_key(|cause| cause.status != Status::Failed);
-    Told { cases, causes, summary: format!("{}: {}", counts(verdicts), exit.meaning()) }
+    Told { cases, causes, summary: format!("{}: {}", counts(verdicts), exit.meaning_of_verdicts()) }
 }
 
 fn status(verdict: Verdict) -> Status {
@@ -56,11 +56,17 @@ fn case(verdicts: &Verdicts, series: &Series, opinion: &Opinion) -> Case {
     let since = opinion.change.as_ref().map_or(0, |change| change.place);
     let broken = series.runs.iter().skip(since).filter(|run| run.outcome == Outcome::Broken && !run.is_excused());
     let names = broken.map(|run| verdicts.history.names.name(run.run).to_owned());
-    let told = matches!(status(opinion.verdict), Status::Failed | Status::Flaky);
+    let told =
+        matches!(opinion.verdict, Verdict::Regression | Verdict::BrokenNoBaseline | Verdict::Flaky | Verdict::Fixed);
     Case {
         suite: "history".to_owned(),
         name: series.assertion.clone(),
-        status: status(opinion.verdict),
+        // Mended, but not for good.
+        status: if opinion.verdict == Verdict::Fixed && opinion.since.broken > 0 {
+            Status::Flaky
+        } else {
+            status(opinion.verdict)
+        },
         word: opinion.verdict.name().to_owned(),
         message: headline(opinion),
         details: said(verdicts, series, opinion),

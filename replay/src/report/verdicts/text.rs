@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::exit::Exit;
 use crate::report::{number, plain, stdout_has_colours};
 use crate::verdicts::Verdicts;
-use verdict::{Drift, Excuses, MOST_RUNS, Of, Opinion, Plan, Rate, Series, Verdict};
+use verdict::{Drift, Excuses, Kind, MOST_RUNS, Of, Opinion, Plan, Rate, Series, Verdict};
 
 /// The verdicts in the order in which people want to read them.
 const ORDER: [Verdict; 8] = [
@@ -44,7 +44,7 @@ pub fn verdicts(verdicts: &Verdicts, exit: Exit) -> String {
             &format!("1 cause explains {} failures, broken in the same runs: {}", names.len(), listed(&names)),
         );
     }
-    line(&mut text, &format!("{}: exit {}, {}", counts(verdicts), exit.code(), exit.meaning()));
+    line(&mut text, &format!("{}: exit {}, {}", counts(verdicts), exit.code(), exit.meaning_of_verdicts()));
     text
 }
 
@@ -80,10 +80,18 @@ pub fn said(verdicts: &Verdicts, series: &Series, opinion: &Opinion) -> Vec<Stri
             100.0 * change.probability
         ));
     }
-    says.push(match &opinion.before {
-        Some(before) => format!("broken in {} before, {} since", rate(before), rate(&opinion.since)),
-        None => format!("broken in {}", rate(&opinion.since)),
-    });
+    if opinion.kind == Some(Kind::Resource) {
+        says.push(format!(
+            "broken beside faults in {} before, {} since",
+            opinion.before.as_ref().map_or(String::new(), rate),
+            rate(&opinion.since)
+        ));
+    } else {
+        says.push(match &opinion.before {
+            Some(before) => format!("broken in {} before, {} since", rate(before), rate(&opinion.since)),
+            None => format!("broken in {}", rate(&opinion.since)),
+        });
+    }
     if let Some(shift) = &opinion.shift {
         says.push(format!("margin {} → {} (noise {})", number(shift.before), number(shift.after), number(shift.noise)));
     }
@@ -124,9 +132,12 @@ fn undecided(verdicts: &Verdicts, series: &Series, opinion: &Opinion) -> Vec<Str
     let held = opinion.informative - opinion.broken;
     if opinion.informative == 0 {
         says.push(format!("none of {} runs says anything about it", series.runs.len()));
+    } else if !opinion.newest {
+        says.push("no run of the newest version says anything about it".to_owned());
     } else if opinion.taken_back {
         says.push(
-            "too unsure to be told beside the other regressions: more than one in twenty would be none".to_owned(),
+            "too unsure for one of several assertions: of regressions that are told at once one in twenty may be none"
+                .to_owned(),
         );
     } else if opinion.broken == 1 && held > 1 {
         says.push(format!("one red among {held} green proves nothing"));
@@ -147,9 +158,7 @@ fn planned(verdicts: &Verdicts, series: &Series, plan: &Plan) -> String {
         (Some(runs), Of::Before) => format!(
             "{runs} more of {version}, the version before, would decide it with {sure:.0} %: whether the product changed or what surrounds it"
         ),
-        (None, _) => format!(
-            "{MOST_RUNS} more of {version} would decide it only with {sure:.0} %: run the version before it too"
-        ),
+        (None, _) => format!("not even {MOST_RUNS} more of {version} would decide it (with {sure:.0} %)"),
     }
 }
 

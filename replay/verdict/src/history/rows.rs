@@ -72,6 +72,10 @@ fn csv(input: impl Read, take: &mut impl FnMut(&Row<'_>)) -> Result<(), Failure>
             format!("it is empty: the first line names the columns {}", COLUMNS.join(", ")),
         ));
     }
+    let is_twice = |name: &str| headers.iter().filter(|header| *header == name).count() > 1;
+    if let Some(twice) = COLUMNS.into_iter().find(|name| is_twice(name)) {
+        return Err(Failure::Says(Some(1), format!("the column `{twice}` is there twice")));
+    }
     let place = |name: &str| headers.iter().position(|header| header.trim_start_matches('\u{feff}') == name);
     let places = COLUMNS.map(place);
     if let Some(missing) = (0..NEEDED).find(|column| places[*column].is_none()) {
@@ -112,7 +116,8 @@ fn json_lines(input: impl BufRead, take: &mut impl FnMut(&Row<'_>)) -> Result<()
             continue;
         }
         let says = |problem: String| Failure::Says(number, problem);
-        let value: Value = serde_json::from_str(&line).map_err(|error| says(format!("it is not JSON: {error}")))?;
+        let line = line.trim_start_matches('\u{feff}');
+        let value: Value = serde_json::from_str(line).map_err(|error| says(format!("it is not JSON: {error}")))?;
         let object = value.as_object().ok_or_else(|| says("it is not a JSON object".to_owned()))?;
         if let Some(missing) = COLUMNS[..NEEDED].iter().find(|column| !object.contains_key(**column)) {
             return Err(says(format!("the key `{missing}` is missing (null where there is nothing to say)")));
@@ -127,7 +132,7 @@ fn json_lines(input: impl BufRead, take: &mut impl FnMut(&Row<'_>)) -> Result<()
 fn text(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
+        Some(Value::String(text)) => text.trim().to_owned(),
         Some(other) => other.to_string(),
     }
 }
@@ -181,7 +186,8 @@ fn number(column: &str, cell: &str) -> Result<Option<f64>, String> {
         return Ok(None);
     }
     match cell.parse::<f64>() {
-        Ok(number) if number.is_finite() => Ok(Some(number)),
+        // Minus zero is no other number.
+        Ok(number) if number.is_finite() => Ok(Some(number + 0.0)),
         Ok(_) => Err(format!("{column} `{cell}` is not finite: leave it empty where there is none")),
         Err(_) => Err(format!("{column} `{cell}` is not a number")),
     }

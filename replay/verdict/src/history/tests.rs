@@ -45,6 +45,8 @@ fn a_missing_column_is_named() {
     assert!(problem(read("".as_bytes(), Form::Csv)).contains("it is empty"));
     let said = problem(read("{\"assertion\":\"A\",\"run\":\"r\"}\n".as_bytes(), Form::JsonLines));
     assert!(said.starts_with("1: the key `at` is missing"), "{said}");
+    let said = problem(read("assertion,run,at,version,environment,outcome,margin,outcome\n".as_bytes(), Form::Csv));
+    assert_eq!(said, "1: the column `outcome` is there twice");
     assert!(problem(read("[]\n".as_bytes(), Form::JsonLines)).contains("not a JSON object"));
 }
 
@@ -101,4 +103,46 @@ fn versions_come_by_their_order_or_their_first_run() {
         "A,r4,2026-11-24T10:00:00Z,b,e,held,,,",
     ];
     assert_eq!(order(&untold), "r1 r4 r3");
+}
+
+fn verdict_of(rows: &[String], assertion: &str) -> &'static str {
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    let history = csv(&rows).expect("it is a history");
+    let series = history.series.iter().find(|series| series.assertion == assertion).expect("it is there");
+    judge(&Learned::default(), series).verdict.name()
+}
+
+fn row(assertion: &str, run: usize, version: &str, environment: &str, outcome: &str) -> String {
+    format!("{assertion},r{run:02},{},{version},{environment},{outcome},,,", 1_700_000_000 + run)
+}
+
+#[test]
+fn an_unknown_environment_is_no_change_of_it() {
+    let broken = |environment: &str| -> Vec<String> {
+        let held = (0..10).map(|run| row("A", run, "v1", "a", "held"));
+        held.chain((10..14).map(|run| row("A", run, "v2", environment, "broken"))).collect()
+    };
+    assert_eq!(verdict_of(&broken(""), "A"), "regression");
+    assert_eq!(verdict_of(&broken("b"), "A"), "insufficient");
+}
+
+#[test]
+fn control_runs_of_an_old_version_come_where_it_does() {
+    let mut rows: Vec<String> = (0..5).map(|run| row("A", run, "v1", "e", "held")).collect();
+    for run in 5..10 {
+        rows.push(row("A", run, "v2", "e", "held"));
+        rows.push(row("NEW", run, "v2", "e", "broken"));
+    }
+    for run in 10..18 {
+        rows.push(row("A", run, "v1", "e", "held"));
+        rows.push(row("NEW", run, "v1", "e", "held"));
+    }
+    assert_eq!(verdict_of(&rows, "NEW"), "regression");
+}
+
+#[test]
+fn what_applies_nowhere_has_no_verdict() {
+    let rows = [row("A", 1, "v1", "e", "not-applicable"), row("B", 1, "v1", "e", "held")];
+    let history = csv(&[&rows[0], &rows[1]]).expect("it is a history");
+    assert_eq!(history.series.iter().map(|series| series.assertion.as_str()).collect::<Vec<_>>(), ["B"]);
 }

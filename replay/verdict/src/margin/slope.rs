@@ -67,6 +67,9 @@ pub fn drift(kept: &[Measured], creeps: f64) -> Option<Drift> {
     }
     let clock: Vec<f64> = (0..values.len()).map(|place| place as f64).collect();
     let per_run = sen(&clock, &values);
+    if per_run == 0.0 {
+        return None;
+    }
     let middle = (values.len() as f64 - 1.0) / 2.0;
     let level =
         median(values.iter().enumerate().map(|(place, value)| value - per_run * (place as f64 - middle)).collect());
