@@ -143,7 +143,8 @@ fn undecided(verdicts: &Verdicts, series: &Series, opinion: &Opinion) -> Vec<Str
         says.push(format!("one red among {held} green proves nothing"));
     }
     let (likeliest, share) = opinion.posterior.likeliest();
-    says.push(format!("likeliest: {}, {:.0} %", likeliest.replace('_', " "), 100.0 * share));
+    let unseen = if likeliest == Verdict::Environment.name() { ", but nothing that was recorded shows it" } else { "" };
+    says.push(format!("likeliest: {}, {:.0} %{unseen}", likeliest.replace('_', " "), 100.0 * share));
     says.extend(opinion.plan.as_ref().map(|plan| planned(verdicts, series, plan)));
     says
 }
@@ -174,6 +175,7 @@ fn drift(opinion: &Opinion, drift: &Drift) -> String {
 
 fn rate(rate: &Rate) -> String {
     match rate.broken {
+        0 if rate.runs == 0 => "none of 0".to_owned(),
         0 => format!("0 of {} (at most {} %)", rate.runs, percent(rate.high)),
         broken => format!("{broken} of {} ({} to {} %)", rate.runs, percent(rate.low), percent(rate.high)),
     }
