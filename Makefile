@@ -5,7 +5,7 @@
 # make histories   records over a hundred runs for real, an hour, judges them, and replaces what is kept in fixtures/histories
 # make bench  measures the tap against HAProxy, nginx and mitmproxy, half an hour; BENCH="--quick" shows that it works
 # make flamegraph  draws where the tap's time goes, into target/flamegraph.svg
-# make verdict-bench  compares verdicts with the truth and with other methods on generated histories, four minutes; SEEDS="frozen" takes one seed
+# make verdict-bench  compares verdicts with the truth and with other methods on generated histories, a minute or two; SEEDS="frozen" takes one seed
 # make fuzz   feeds each decoder random bytes, for SECONDS each (600)
 # make setup  installs what they need (asks for nothing, says what it does)
 # make setup-docker  installs and starts what demo-docker needs: an engine, Compose, base images; stop-docker ends that engine
@@ -43,6 +43,7 @@ demo-docker: build
 	@$(TARGET)/debug/replay check latest --runs runs
 
 test: build
+	@fixtures/verdicts/install.sh
 	@if command -v cargo-nextest >/dev/null; then cargo nextest run --workspace; else cargo test --workspace; fi
 	@$(TARGET)/debug/replay explain fixtures/specs/021.toml >/dev/null
 	@fixtures/pipeline/sts-service/test

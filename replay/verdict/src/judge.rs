@@ -54,8 +54,7 @@ pub fn judge(learned: &Learned, series: &Series) -> Opinion {
     }
     let change = match verdict {
         Verdict::Regression if resource >= SURE_OF_REGRESSION => {
-            let evidence = Colours::of_evidence(series);
-            colours = evidence;
+            colours = Colours::of_evidence(series);
             smoothed = smoothing::smooth(&of_evidence(priors), &colours.runs);
             located(series, &colours, places(&colours, &smoothed, |at| at.last_worse))
         }

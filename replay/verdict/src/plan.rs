@@ -1,7 +1,7 @@
 //! What would decide a history that doesn't: how many more runs, and of which version.
 //!
-//! The answer is exact under the model: all colours that further runs may have are gone through, each weighed by its
-//! probability, and a branch ends where it is decided.
+//! All colours that further runs may have are gone through, each weighed by its probability under the model, but those of
+//! less than 3 in 1,000, which count as undecided; a branch ends where it is decided.
 
 use crate::priors::Priors;
 use crate::segments::{Segments, Step};

@@ -1,9 +1,9 @@
-//! Which runs belong together, by their colours: an exact Bayesian model of segments.
+//! Which runs belong together, by their colours: a Bayesian model of segments, without random numbers.
 //!
 //! A segment is a stretch of runs with one failure rate. It is in one of five states of health, each a Beta distribution of that
 //! rate; it ends where the product may have changed (between versions), where the environment may have, or where an outage begins.
-//! All ways to cut a history into segments are summed up, each weighed by its probability; an added run costs one step of every
-//! beginning that is still likely.
+//! All ways to cut a history into segments are summed up, each weighed by its probability, exactly but for beginnings
+//! that have become unlikely (less than 1e-4 of the mass); an added run costs one step of every beginning that is left.
 //!
 //! After R. P. Adams and D. J. C. MacKay, "Bayesian Online Changepoint Detection" (2007); P. Fearnhead, "Exact and efficient
 //! Bayesian inference for multiple changepoint problems" (2006).
