@@ -1,0 +1,1 @@
+//! Recorded rows as the field's own telemetry.
