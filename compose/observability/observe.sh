@@ -2,6 +2,7 @@
 # Jaeger, Prometheus and Grafana beside this file, and recordings in them. `make observe` and `make observe-down` call it.
 #   observe.sh up [RUN..]    brings them up, loads these recordings, and prints where to look
 #   observe.sh load RUN..    loads recordings into what is up: each in its own time, and all of them at a common start, for Compare
+#   observe.sh links [FILE]  prints where to look, for the runs in this file of OpenMetrics; asks nobody
 #   observe.sh down          takes them down; what was loaded stays in its volume
 #   observe.sh forget        takes them down, and the volumes with them
 # Variables: the ports in compose.yaml; REPLAY, the program (replay); RUNS, where recordings are looked for (runs).
@@ -106,8 +107,9 @@ elsewhere=''
 
 links() {
     compare=''
-    if [ -n "$folder" ] && [ -f "$folder/wall.om" ]; then
-        runs_in "$folder/wall.om" >"$folder/loaded"
+    if [ "$#" -gt 0 ]; then
+        scratch
+        runs_in "$1" >"$folder/loaded"
         while read -r run trace from to; do
             printf '%-12s %s\n' 'run' "$grafana/d/tapedeck-run?var-run=$run&from=$from&to=$to${elsewhere:+&$elsewhere}"
             printf '%-12s %s\n' 'its trace' "$jaeger/trace/$trace"
@@ -131,14 +133,22 @@ up)
     need_docker
     [ "$#" -eq 0 ] || need_replay
     bring_up
-    [ "$#" -eq 0 ] || load "$@"
-    links
+    if [ "$#" -eq 0 ]; then
+        links
+    else
+        load "$@"
+        links "$folder/wall.om"
+    fi
     ;;
 load)
     [ "$#" -gt 0 ] || fail "which recording? load latest, or a run's name or path"
     need_docker
     load "$@"
-    links
+    links "$folder/wall.om"
+    ;;
+links)
+    [ "$#" -eq 0 ] || [ -r "$1" ] || fail "$1 can't be read: replay export RUN --to openmetrics -o $1"
+    links "$@"
     ;;
 down | forget)
     need_docker
@@ -147,5 +157,5 @@ down | forget)
     [ "$what" = down ] || flag=--volumes
     compose down --remove-orphans $flag >"$folder/down" 2>&1 || fail "they do not go down: $(tail -n 1 "$folder/down" | cut -c 1-400)"
     ;;
-*) fail "unknown part '$what': say up, load, down or forget" ;;
+*) fail "unknown part '$what': say up, load, links, down or forget" ;;
 esac
