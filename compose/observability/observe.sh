@@ -87,17 +87,17 @@ load() {
 
 # --- where to look
 
-# Of each run in a file of OpenMetrics: its id, the id of its trace, and when it began and ended, in ms.
+# Of each run in a file of OpenMetrics: its id, its scenario, the id of its trace, and when it began and ended, in ms.
 runs_in() {
     awk '
         function label(name) { return match($0, "[{,]" name "=\"[^\"]*\"") ? substr($0, RSTART + length(name) + 3, RLENGTH - length(name) - 4) : "-" }
         /^tapedeck_run_info\{/ {
             run = label("run"); at = $NF * 1000
-            if (!(run in from)) { order[++number] = run; from[run] = at; trace[run] = label("trace_id") }
+            if (!(run in from)) { order[++number] = run; from[run] = at; trace[run] = label("trace_id"); scenario[run] = label("scenario") }
             if (at < from[run]) from[run] = at
             if (at > to[run]) to[run] = at
         }
-        END { for (i = 1; i <= number; i++) printf "%s %s %.0f %.0f\n", order[i], trace[order[i]], from[order[i]] - 1000, to[order[i]] + 1000 }
+        END { for (i = 1; i <= number; i++) printf "%s %s %s %.0f %.0f\n", order[i], scenario[order[i]], trace[order[i]], from[order[i]] - 1000, to[order[i]] + 1000 }
     ' "$1"
 }
 
@@ -110,9 +110,10 @@ links() {
     if [ "$#" -gt 0 ]; then
         scratch
         runs_in "$1" >"$folder/loaded"
-        while read -r run trace from to; do
+        while read -r run scenario trace from to; do
             printf '%-12s %s\n' 'run' "$grafana/d/tapedeck-run?var-run=$run&from=$from&to=$to${elsewhere:+&$elsewhere}"
             printf '%-12s %s\n' 'its trace' "$jaeger/trace/$trace"
+            printf '%-12s %s\n' 'its like' "$jaeger/search?service=$scenario"
             compare="$compare&var-run=$run"
         done <"$folder/loaded"
     else
