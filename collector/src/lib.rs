@@ -24,6 +24,7 @@ pub mod recover;
 pub mod redact;
 pub mod scenario;
 pub mod scrape;
+pub mod spans;
 pub mod status;
 pub mod tap;
 pub mod until;

@@ -1,6 +1,7 @@
 //! From what was written to what can be run.
 
 mod faults;
+mod pairs;
 mod projects;
 
 use std::collections::BTreeSet;
@@ -47,6 +48,7 @@ pub(super) fn resolve(path: &Path, text: String, file: written::File, stream: &s
         paths: resolver.targets("paths", file.paths, Duration::from_millis(200), &["http", "https"])?,
         probes: resolver.targets("probe", file.probes, seconds(10), &[])?,
         media: resolver.targets("media", file.media, seconds(1), &[])?,
+        pairs: Vec::new(),
         publish: file
             .publish
             .map(|publish| Publish { url: resolver.fill(&publish.url), repeat: publish.r#loop.unwrap_or(false) }),
@@ -56,6 +58,7 @@ pub(super) fn resolve(path: &Path, text: String, file: written::File, stream: &s
         name: file.name,
         file: Some((path.to_owned(), text)),
     };
+    scenario.pairs = resolver.pairs(file.pairs, &scenario.taps)?;
     scenario.injects = resolver.injects(file.injects, &scenario)?;
     resolver.check_whole(&scenario)?;
     Ok(scenario)
