@@ -22,6 +22,7 @@ pub mod record;
 pub mod recorder;
 pub mod recover;
 pub mod redact;
+pub mod rederive;
 pub mod scenario;
 pub mod scrape;
 pub mod spans;

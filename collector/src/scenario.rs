@@ -290,6 +290,16 @@ impl Scenario {
     }
 }
 
+/// The pairs of a scenario file, whatever else is in it and wherever it is: a recording's copy is far from the files that
+/// it names.
+///
+/// # Errors
+/// As [`Scenario::read`], for its syntax and its pairs.
+pub fn pairs_in(path: &Path) -> Result<Vec<Pair>, Error> {
+    let extends::Source { file, .. } = extends::read(path)?;
+    resolve::pairs(path, file)
+}
+
 fn read_text(path: &Path) -> Result<String, Error> {
     std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })
 }

@@ -14,6 +14,8 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
+
 use recording::Row;
 use recording::record::{Run, Span};
 
@@ -55,7 +57,7 @@ pub struct Deriver {
     sessions: Sessions,
     pairs: Pairs,
     looks: Looks,
-    ended: Vec<Ended>,
+    ended: VecDeque<Ended>,
     moments: Vec<Moment>,
 }
 
@@ -68,7 +70,7 @@ impl Deriver {
             sessions: Sessions::default(),
             pairs: Pairs::new(pairs),
             looks: Looks::default(),
-            ended: Vec::new(),
+            ended: VecDeque::new(),
             moments: Vec::new(),
         }
     }
@@ -104,13 +106,14 @@ impl Deriver {
         }
         self.pairs.finish(end_ns, &mut Out { ended: &mut self.ended, moments: &mut self.moments });
         self.sessions.finish(end_ns, &mut self.ended);
+        self.looks.finish(end_ns, &mut self.ended);
         self.lives.finish(end_ns, run, &mut self.ended);
     }
 
-    /// The spans that have ended since the last call, with the time at which each was known.
-    pub fn spans(&mut self) -> impl Iterator<Item = (i64, Span)> {
-        let run_id = self.run_id.clone();
-        self.ended.drain(..).map(move |Ended { at_ns, draft }| (at_ns, draft.row(&run_id)))
+    /// The next span that has ended, with the time at which that was known.
+    pub fn next_span(&mut self) -> Option<(i64, Span)> {
+        let Ended { at_ns, draft } = self.ended.pop_front()?;
+        Some((at_ns, draft.row(&self.run_id)))
     }
 
     /// What happened to pairs since the last call.

@@ -1,6 +1,6 @@
 //! Spans from the timeline: the run's phases, and the lives of processes, containers, publisher, command and media.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use recording::record::{Event, Run};
 use serde_json::{Value, json};
@@ -40,7 +40,7 @@ impl Lives {
         }
     }
 
-    pub(super) fn event(&mut self, at_ns: i64, handle: Handle, event: &Event, ended: &mut Vec<Ended>) {
+    pub(super) fn event(&mut self, at_ns: i64, handle: Handle, event: &Event, ended: &mut VecDeque<Ended>) {
         match (event.source.as_str(), event.event.as_str()) {
             ("run", _) => self.phase(at_ns, handle, event, ended),
             ("project", "build") => self.begin(at_ns, handle, event, "build", "phase/start up"),
@@ -70,7 +70,7 @@ impl Lives {
         }
     }
 
-    fn phase(&mut self, at_ns: i64, handle: Handle, event: &Event, ended: &mut Vec<Ended>) {
+    fn phase(&mut self, at_ns: i64, handle: Handle, event: &Event, ended: &mut VecDeque<Ended>) {
         let told = attributes(event);
         for (name, _, ends) in PHASES {
             if !ends.contains(&event.event.as_str()) {
@@ -85,7 +85,7 @@ impl Lives {
                 self.root.failed("not_up");
             }
             draft.set("tapedeck.ended_by", told["by"].clone());
-            ended.push(Ended { at_ns, draft });
+            ended.push_back(Ended { at_ns, draft });
         }
         for (name, begins, _) in PHASES {
             if begins.contains(&event.event.as_str()) {
@@ -132,7 +132,7 @@ impl Lives {
         self.open.insert(place, draft);
     }
 
-    fn end(&mut self, at_ns: i64, handle: Handle, event: &Event, what: &str, ended: &mut Vec<Ended>) {
+    fn end(&mut self, at_ns: i64, handle: Handle, event: &Event, what: &str, ended: &mut VecDeque<Ended>) {
         let Some(mut draft) = self.open.remove(&format!("{what}/{}", event.subject)) else {
             return self.note(at_ns, handle, event);
         };
@@ -150,15 +150,15 @@ impl Lives {
         }
         draft.from_row(handle);
         draft.end_ns = Some(at_ns);
-        ended.push(Ended { at_ns, draft });
+        ended.push_back(Ended { at_ns, draft });
     }
 
     /// A process that ends before it is ready never will be.
-    fn give_up(&mut self, at_ns: i64, event: &Event, ended: &mut Vec<Ended>) {
+    fn give_up(&mut self, at_ns: i64, event: &Event, ended: &mut VecDeque<Ended>) {
         if let Some(mut draft) = self.open.remove(&format!("ready/{}", event.subject)) {
             draft.failed("exited");
             draft.end_ns = Some(at_ns);
-            ended.push(Ended { at_ns, draft });
+            ended.push_back(Ended { at_ns, draft });
         }
     }
 
@@ -196,9 +196,9 @@ impl Lives {
     }
 
     /// Ends everything, the run's own span last.
-    pub(super) fn finish(&mut self, end_ns: i64, run: &Run, ended: &mut Vec<Ended>) {
+    pub(super) fn finish(&mut self, end_ns: i64, run: &Run, ended: &mut VecDeque<Ended>) {
         for (_, draft) in std::mem::take(&mut self.open) {
-            ended.push(Ended { at_ns: end_ns, draft });
+            ended.push_back(Ended { at_ns: end_ns, draft });
         }
         let mut root = std::mem::replace(&mut self.root, Draft::root(&self.scenario));
         root.set("tapedeck.run_id", run.run_id.as_str());
@@ -214,7 +214,7 @@ impl Lives {
             root.set(&format!("tapedeck.label.{name}"), value);
         }
         root.end_ns = Some(end_ns);
-        ended.push(Ended { at_ns: end_ns, draft: root });
+        ended.push_back(Ended { at_ns: end_ns, draft: root });
     }
 }
 

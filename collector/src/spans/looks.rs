@@ -1,6 +1,6 @@
 //! Spans of what the collector asked: every probe, and the scrapes and polls that were slow or failed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
 
 use recording::record::{Poll, Probe, Scrape};
 
@@ -10,13 +10,20 @@ use super::draft::{Draft, Handle};
 /// A page that takes as long is worth a span, in ms.
 const SLOW_MS: f64 = 500.0;
 
-/// What is counted for each target.
+/// What is known of each source.
 #[derive(Default)]
 pub(super) struct Looks {
-    /// How many spans each source has, for subjects of their own.
-    count: BTreeMap<String, u64>,
-    /// Sources that answered once: from then on it is news that one doesn't.
-    answered: BTreeSet<String>,
+    sources: BTreeMap<String, Source>,
+}
+
+#[derive(Default)]
+struct Source {
+    /// How many spans it has, for subjects of their own.
+    spans: u64,
+    /// It answered once: from then on it is news that it doesn't.
+    has_answered: bool,
+    /// Since when it doesn't, and how often it was asked.
+    silence: Option<(Draft, u64)>,
 }
 
 /// One GET of a page.
@@ -39,6 +46,15 @@ impl<'a> Page<'a> {
         Page { source: format!("poll:{target}"), url, status: *status, took_ms: *took_ms, error: error.as_deref() }
     }
 
+    fn draft(&self, subject: String, from_ns: i64, handle: Handle) -> Draft {
+        let mut draft = Draft::new(subject, &self.source, "GET", from_ns).of_kind("client");
+        draft.set("http.request.method", "GET");
+        draft.set("url.full", self.url);
+        draft.set("http.response.status_code", self.status);
+        draft.from_row(handle);
+        draft
+    }
+
     fn problem(&self) -> Option<String> {
         match self.status {
             Some(status) if !(200..400).contains(&status) => Some(status.to_string()),
@@ -47,44 +63,57 @@ impl<'a> Page<'a> {
     }
 }
 
+impl Source {
+    fn subject(&mut self, name: &str) -> String {
+        self.spans += 1;
+        format!("{name}/{}", self.spans)
+    }
+}
+
 impl Looks {
-    fn next(&mut self, source: &str) -> String {
-        let count = self.count.entry(source.to_owned()).or_default();
-        *count += 1;
-        format!("{source}/{count}")
+    fn source(&mut self, name: &str) -> &mut Source {
+        self.sources.entry(name.to_owned()).or_default()
     }
 
-    pub(super) fn page(&mut self, at_ns: i64, handle: Handle, page: &Page<'_>, ended: &mut Vec<Ended>) {
-        let problem = page.problem();
-        let is_news = match problem {
-            Some(_) => self.answered.contains(&page.source),
-            None => {
-                if !self.answered.contains(&page.source) {
-                    self.answered.insert(page.source.clone());
-                }
-                false
+    /// A slow answer is a span, and so is a silence, from the first look without an answer to the next one with.
+    pub(super) fn page(&mut self, at_ns: i64, handle: Handle, page: &Page<'_>, ended: &mut VecDeque<Ended>) {
+        let from_ns = began(at_ns, page.took_ms);
+        let source = self.source(&page.source);
+        let Some(problem) = page.problem() else {
+            source.has_answered = true;
+            if let Some((mut draft, looks)) = source.silence.take() {
+                draft.set("tapedeck.looks", looks);
+                draft.from_row(handle);
+                draft.end_ns = Some(from_ns);
+                ended.push_back(Ended { at_ns, draft });
             }
-        };
-        if !is_news && page.took_ms < SLOW_MS {
+            if page.took_ms >= SLOW_MS {
+                let mut draft = page.draft(source.subject(&page.source), from_ns, handle);
+                draft.end_ns = Some(at_ns);
+                ended.push_back(Ended { at_ns, draft });
+            }
             return;
-        }
-        let subject = self.next(&page.source);
-        let mut draft = Draft::new(subject, &page.source, "GET", began(at_ns, page.took_ms)).of_kind("client");
-        draft.set("http.request.method", "GET");
-        draft.set("url.full", page.url);
-        draft.set("http.response.status_code", page.status);
-        draft.from_row(handle);
-        if let Some(problem) = problem {
+        };
+        if let Some((_, looks)) = &mut source.silence {
+            *looks += 1;
+        } else if source.has_answered {
+            let mut draft = page.draft(source.subject(&page.source), from_ns, handle);
             draft.failed(&problem);
             draft.exception(at_ns, &problem, page.error.unwrap_or(&problem));
+            source.silence = Some((draft, 1));
         }
-        draft.end_ns = Some(at_ns);
-        ended.push(Ended { at_ns, draft });
     }
 
-    pub(super) fn probe(&mut self, at_ns: i64, handle: Handle, probe: &Probe, ended: &mut Vec<Ended>) {
+    pub(super) fn finish(&mut self, end_ns: i64, ended: &mut VecDeque<Ended>) {
+        for (mut draft, looks) in std::mem::take(&mut self.sources).into_values().filter_map(|source| source.silence) {
+            draft.set("tapedeck.looks", looks);
+            ended.push_back(Ended { at_ns: end_ns, draft });
+        }
+    }
+
+    pub(super) fn probe(&mut self, at_ns: i64, handle: Handle, probe: &Probe, ended: &mut VecDeque<Ended>) {
         let source = format!("probe:{}", probe.target);
-        let subject = self.next(&source);
+        let subject = self.source(&source).subject(&source);
         let mut draft = Draft::new(subject, &source, "ffprobe", began(at_ns, probe.took_ms)).of_kind("client");
         draft.set("url.full", probe.url.as_str());
         draft.set("tapedeck.media.format", probe.format.clone());
@@ -97,7 +126,7 @@ impl Looks {
             draft.exception(at_ns, "unreadable", probe.error.as_deref().unwrap_or("ffprobe could not read it"));
         }
         draft.end_ns = Some(at_ns);
-        ended.push(Ended { at_ns, draft });
+        ended.push_back(Ended { at_ns, draft });
     }
 }
 

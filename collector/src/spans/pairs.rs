@@ -95,7 +95,7 @@ struct Seen<'a> {
 
 /// What came of one packet.
 pub(super) struct Out<'a> {
-    pub(super) ended: &'a mut Vec<Ended>,
+    pub(super) ended: &'a mut VecDeque<Ended>,
     pub(super) moments: &'a mut Vec<Moment>,
 }
 
@@ -317,10 +317,10 @@ impl Pairs {
         }
         let stages = pair.stages.as_ref().and_then(|path| path.find(args));
         for stage in stages.map(|stages| stages_of(&draft, stages, packet)).unwrap_or_default() {
-            out.ended.push(Ended { at_ns, draft: stage });
+            out.ended.push_back(Ended { at_ns, draft: stage });
         }
         out.moments.push(Moment::closed(pair.name.clone(), key, &draft));
-        out.ended.push(Ended { at_ns, draft });
+        out.ended.push_back(Ended { at_ns, draft });
     }
 
     /// An answer that nobody waits for: to something that was answered, given up, or never asked.
@@ -343,7 +343,7 @@ impl Pairs {
         }
         draft.from_row(handle);
         draft.end_ns = Some(at_ns);
-        out.ended.push(Ended { at_ns, draft });
+        out.ended.push_back(Ended { at_ns, draft });
     }
 
     fn superseded(&mut self, at: usize, at_ns: i64, out: &mut Out<'_>) {
@@ -352,7 +352,7 @@ impl Pairs {
         draft.set("tapedeck.superseded", true);
         draft.end_ns = Some(at_ns);
         out.moments.push(Moment::closed(self.pairs[pair].name.clone(), key, &draft));
-        out.ended.push(Ended { at_ns, draft });
+        out.ended.push_back(Ended { at_ns, draft });
     }
 
     /// The oldest open pair will not be closed any more.
@@ -361,7 +361,7 @@ impl Pairs {
         draft.event("not closed", at_ns, json!({"tapedeck.reason": why}));
         draft.failed("not_closed");
         out.moments.push(Moment::closed(self.pairs[pair].name.clone(), key, &draft));
-        out.ended.push(Ended { at_ns, draft });
+        out.ended.push_back(Ended { at_ns, draft });
     }
 
     /// A connection is gone; what is open on it may still be answered on another one.

@@ -1,6 +1,6 @@
 //! One span for each Engine.IO session, and one for each connection that came to nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use recording::record::{ConnectionRow, Packet};
 use serde_json::json;
@@ -42,7 +42,7 @@ struct Tap {
 }
 
 impl Sessions {
-    pub(super) fn packet(&mut self, at_ns: i64, handle: Handle, packet: &Packet, ended: &mut Vec<Ended>) {
+    pub(super) fn packet(&mut self, at_ns: i64, handle: Handle, packet: &Packet, ended: &mut VecDeque<Ended>) {
         let Some(sid) = &packet.sid else { return };
         if !self.taps.contains_key(&packet.tap) {
             self.taps.insert(packet.tap.clone(), Tap::default());
@@ -69,7 +69,7 @@ impl Sessions {
         at_ns: i64,
         handle: Handle,
         row: &ConnectionRow,
-        ended: &mut Vec<Ended>,
+        ended: &mut VecDeque<Ended>,
     ) -> bool {
         let tap = self.taps.entry(row.tap.clone()).or_default();
         let kind = row.kind.as_str();
@@ -80,7 +80,7 @@ impl Sessions {
                 false
             }
             "refused" => {
-                ended.push(Ended { at_ns, draft: refused(at_ns, handle, row) });
+                ended.push_back(Ended { at_ns, draft: refused(at_ns, handle, row) });
                 false
             }
             // The close of a WebSocket is told with its code, the end of the connection with its peer.
@@ -107,11 +107,11 @@ impl Sessions {
         }
     }
 
-    pub(super) fn finish(&mut self, end_ns: i64, ended: &mut Vec<Ended>) {
+    pub(super) fn finish(&mut self, end_ns: i64, ended: &mut VecDeque<Ended>) {
         let sessions = std::mem::take(&mut self.taps).into_values().flat_map(|tap| tap.sessions.into_values());
         for Session { mut draft, websocket, last_ns } in sessions {
             draft.end_ns = websocket.is_none().then_some(last_ns);
-            ended.push(Ended { at_ns: end_ns, draft });
+            ended.push_back(Ended { at_ns: end_ns, draft });
         }
     }
 }
@@ -123,10 +123,10 @@ impl Tap {
         self.sessions.get_mut(sid).filter(|session| session.websocket == Some(connection))
     }
 
-    fn end(&mut self, at_ns: i64, sid: &str, ended: &mut Vec<Ended>) {
+    fn end(&mut self, at_ns: i64, sid: &str, ended: &mut VecDeque<Ended>) {
         if let Some(Session { mut draft, .. }) = self.sessions.remove(sid) {
             draft.end_ns = Some(at_ns);
-            ended.push(Ended { at_ns, draft });
+            ended.push_back(Ended { at_ns, draft });
         }
     }
 }

@@ -4,3 +4,4 @@
 //! Nothing here derives a span or judges a run.
 
 pub mod ids;
+pub mod otlp;

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::Resolver;
-use crate::scenario::{Error, Tap, written};
+use crate::scenario::{Error, written};
 use crate::spans::{JsonPath, Pair};
 
 impl Resolver<'_> {
-    pub(super) fn pairs(&self, written: Vec<written::Pair>, taps: &[Tap]) -> Result<Vec<Pair>, Error> {
+    pub(super) fn pairs(&self, written: Vec<written::Pair>, taps: &[String]) -> Result<Vec<Pair>, Error> {
         let mut names = BTreeSet::new();
         written
             .into_iter()
@@ -22,9 +22,9 @@ impl Resolver<'_> {
             .collect()
     }
 
-    fn pair(&self, place: &str, name: String, pair: written::Pair, taps: &[Tap]) -> Result<Pair, Error> {
+    fn pair(&self, place: &str, name: String, pair: written::Pair, taps: &[String]) -> Result<Pair, Error> {
         if let Some(tap) = &pair.tap
-            && !taps.iter().any(|known| known.name == *tap)
+            && !taps.contains(tap)
         {
             return Err(self.error(place, format!("there is no [[tap]] {tap}")));
         }
