@@ -1,1 +1,7 @@
 //! Recorded rows as the field's own telemetry.
+//!
+//! [`ids`] names a run's trace and its spans before anything is sent; [`otlp`] sends recorded spans to a receiver.
+//! Nothing here derives a span or judges a run.
+
+pub mod ids;
+pub mod otlp;
