@@ -59,6 +59,7 @@ scratch() {
 
 # OpenMetrics of recordings, as blocks of the Prometheus that is up.
 load_metrics() {
+    # shellcheck disable=SC2016 # the shell in the container fills it in
     compose exec -T prometheus sh -c 'cat >/prometheus/loaded.om && promtool tsdb create-blocks-from --quiet openmetrics /prometheus/loaded.om /prometheus; code=$?; rm -f /prometheus/loaded.om; exit $code' <"$1" >"$folder/blocks" 2>&1 ||
         fail "promtool does not take $1: $(tail -n 1 "$folder/blocks" | cut -c 1-400)"
 }
@@ -78,11 +79,9 @@ load() {
     load_metrics "$folder/wall.om"
     load_metrics "$folder/rebased.om"
     # Prometheus looks for new blocks each minute, or when it starts.
-    compose restart prometheus >"$folder/restart" 2>&1 && compose up --detach --wait --wait-timeout "$up_limit_s" prometheus >"$folder/restart" 2>&1 ||
+    { compose restart prometheus && compose up --detach --wait --wait-timeout "$up_limit_s" prometheus; } >"$folder/restart" 2>&1 ||
         fail "Prometheus does not come back: $(tail -n 1 "$folder/restart" | cut -c 1-400)"
-    for run in "$@"; do
-        "$replay" export "$run" --runs "$runs" --to otlp --otlp "$otlp" >&2 || fail "the trace of $run was not sent: the reason is above"
-    done
+    "$replay" export "$@" --runs "$runs" --to otlp --otlp "$otlp" >&2 || fail "the metrics are loaded, the traces are not: the reason is above"
 }
 
 # --- where to look
