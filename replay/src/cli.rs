@@ -1,5 +1,6 @@
 //! What can be typed.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -228,6 +229,11 @@ pub enum Command {
         after_help = "Examples:\n  replay sql latest \"SELECT * FROM gaps\"\n  replay sql runs/ \"SELECT run_id, count(*) FROM packets GROUP BY run_id\""
     )]
     Sql(Sql),
+    /// Serve Jaeger's UI over recordings, and over what is sent to it while it runs.
+    #[command(
+        after_help = "Examples:\n  replay traces latest\n  replay traces & collector record SCENARIO --otlp http://127.0.0.1:4317"
+    )]
+    Traces(Traces),
     /// Print completions for a shell, to be sourced by it.
     #[command(after_help = "Example:\n  replay completions bash > ~/.local/share/bash-completion/completions/replay")]
     Completions {
@@ -324,6 +330,23 @@ pub struct Mutate {
     /// Try every fact, not the first, one in the middle and the last of each sort.
     #[arg(long)]
     pub all: bool,
+}
+
+/// `replay traces`.
+#[derive(Debug, Args)]
+pub struct Traces {
+    /// Recordings to show from the start.
+    #[arg(value_name = "RUN|RUNS")]
+    pub runs: Vec<String>,
+    /// Where the pages are served.
+    #[arg(long, default_value = "127.0.0.1:16686", value_name = "ADDR")]
+    pub listen: SocketAddr,
+    /// Where spans are received, as OTLP over gRPC.
+    #[arg(long, default_value = "127.0.0.1:4317", value_name = "ADDR")]
+    pub otlp: SocketAddr,
+    /// The spec that says which assertions failed; each recording's own copy where not given.
+    #[arg(long)]
+    pub spec: Option<PathBuf>,
 }
 
 /// `replay sql`.

@@ -23,8 +23,10 @@ mod mutate;
 mod report;
 mod runs;
 mod show;
+mod spans;
 mod spec;
 mod sql;
+mod traces;
 mod verdicts;
 mod views;
 mod why;
@@ -72,6 +74,7 @@ fn run(cli: &Cli) -> Result<Exit, Error> {
         Command::Why(asked) => why::why(cli, asked),
         Command::Diff(asked) => diff::diff(cli, asked),
         Command::History { runs, spec, width } => matrix::history(cli, runs, spec.as_deref(), *width),
+        Command::Traces(asked) => traces::traces(cli, asked),
         Command::Sql(sql) => sql::sql(cli, sql),
         Command::Completions { shell } => {
             let mut script = Vec::new();
