@@ -45,6 +45,7 @@ const EXAMPLES: &str = "Examples:
   replay history runs/                    every assertion in every run, the newest on the right
   replay sql latest \"SELECT event, count(*) FROM packets GROUP BY event\"
   replay explain my.toml FR-016           the query behind an assertion, and what it needs
+  replay export latest --to openmetrics   every number of a run, with times, for Prometheus
   replay coverage my.toml                 which requirement is checked by what, and where nothing is";
 
 const EXITS: &str = "Exit codes, the first that applies:
@@ -228,6 +229,14 @@ pub enum Command {
         after_help = "Examples:\n  replay sql latest \"SELECT * FROM gaps\"\n  replay sql runs/ \"SELECT run_id, count(*) FROM packets GROUP BY run_id\""
     )]
     Sql(Sql),
+    /// Write recordings down for other programs: Prometheus, Perfetto.
+    ///
+    /// OpenMetrics has everything that is a number, each second of the run, the samples of scraped pages at their own times, and, where
+    /// there is a spec, what became of its assertions. Perfetto's trace has everything that happened.
+    #[command(
+        after_help = "Examples:\n  replay export latest --to openmetrics -o run.om && promtool tsdb create-blocks-from openmetrics run.om data/\n  replay export runs/good latest --to openmetrics --rebase    both begin on 2001-01-01, to lie over one another\n  replay export latest --to perfetto -o run.perfetto-trace    for ui.perfetto.dev, which keeps it in the browser"
+    )]
+    Export(Export),
     /// Print completions for a shell, to be sourced by it.
     #[command(after_help = "Example:\n  replay completions bash > ~/.local/share/bash-completion/completions/replay")]
     Completions {
@@ -324,6 +333,35 @@ pub struct Mutate {
     /// Try every fact, not the first, one in the middle and the last of each sort.
     #[arg(long)]
     pub all: bool,
+}
+
+/// `replay export`.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// Recordings, or folders of recordings.
+    #[arg(required = true, value_name = "RUN|RUNS")]
+    pub runs: Vec<String>,
+    /// What is written.
+    #[arg(long, value_enum)]
+    pub to: To,
+    /// Where; the standard output where not given.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Let every run begin on 2001-01-01 at midnight (UTC), so that runs can be laid over one another (openmetrics).
+    #[arg(long)]
+    pub rebase: bool,
+    /// The spec whose assertions are judged; each recording's own copy where not given, and none where it has none (openmetrics).
+    #[arg(long)]
+    pub spec: Option<PathBuf>,
+}
+
+/// What recordings can be written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum To {
+    /// OpenMetrics 1.0 with time stamps, as `promtool tsdb create-blocks-from openmetrics` reads it.
+    Openmetrics,
+    /// A trace for Perfetto, of one recording.
+    Perfetto,
 }
 
 /// `replay sql`.
