@@ -20,6 +20,7 @@ Examples:
   collector record fixtures/scenarios/021-process.toml --label reason=nightly
   collector record fixtures/scenarios/021-compose.toml --repeat 3
   collector record SCENARIO -- pytest tests/e2e
+  collector record SCENARIO --otlp http://127.0.0.1:4317 --metrics 127.0.0.1:9464
   collector tap --listen 127.0.0.1:3100 --upstream http://127.0.0.1:3000
   tcpdump -i any -w run.pcap 'tcp port 3000 or tcp port 8080'
   collector import run.pcap --socketio 3000 --scrape service=8080/metrics
@@ -41,6 +42,8 @@ pub enum Command {
     Tap(TapOnly),
     /// Turn the journal of a cut-off recording into Parquet
     Recover(Recover),
+    /// Derive a recording's spans anew, with the pairs of its scenario or another one
+    Spans(Spans),
     /// Turn a packet capture into a recording
     Import(Import),
     /// Print a completion script for a shell
@@ -65,6 +68,9 @@ pub struct Record {
     /// What every recording command takes.
     #[command(flatten)]
     pub common: Common,
+    /// Where the run is told while it happens.
+    #[command(flatten)]
+    pub telling: Telling,
     /// Record that many runs, one after another; Docker Compose projects stay up between them
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub repeat: u32,
@@ -84,6 +90,9 @@ pub struct Attach {
     /// What every recording command takes.
     #[command(flatten)]
     pub common: Common,
+    /// Where the run is told while it happens.
+    #[command(flatten)]
+    pub telling: Telling,
     /// Record for that long, as in 90s; else until the scenario's end or Ctrl-C
     #[arg(long = "for", value_name = "DURATION")]
     pub duration: Option<String>,
@@ -104,6 +113,9 @@ pub struct TapOnly {
     /// What every recording command takes.
     #[command(flatten)]
     pub common: Common,
+    /// Where the run is told while it happens.
+    #[command(flatten)]
+    pub telling: Telling,
     /// Record for that long, as in 90s; else until Ctrl-C
     #[arg(long = "for", value_name = "DURATION")]
     pub duration: Option<String>,
@@ -120,11 +132,35 @@ pub struct Common {
     pub labels: Vec<String>,
 }
 
+/// Where a run is told while it is recorded.
+#[derive(Debug, Default, Args)]
+pub struct Telling {
+    /// Send the run's spans to this receiver of OTLP: gRPC, or HTTP at port 4318; `env` takes the OTEL_* variables' endpoint
+    #[arg(long, value_name = "URL")]
+    pub otlp: Option<String>,
+    /// Serve the run's metrics to Prometheus at this address, as in 127.0.0.1:9464
+    #[arg(long, value_name = "ADDR")]
+    pub metrics: Option<String>,
+}
+
 /// `collector recover`
 #[derive(Debug, Args)]
 pub struct Recover {
     /// A recording: its folder, `latest`, or the beginning of its name
     pub run: String,
+    /// The folder that recordings are in
+    #[arg(long, default_value = "runs", value_name = "DIR")]
+    pub runs: PathBuf,
+}
+
+/// `collector spans`
+#[derive(Debug, Args)]
+pub struct Spans {
+    /// A recording: its folder, `latest`, or the beginning of its name
+    pub run: String,
+    /// A scenario whose [[pair]]s are taken instead of those of the recording's own copy
+    #[arg(long, value_name = "FILE")]
+    pub scenario: Option<PathBuf>,
     /// The folder that recordings are in
     #[arg(long, default_value = "runs", value_name = "DIR")]
     pub runs: PathBuf,

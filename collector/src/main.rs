@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use collector::cli::{Cli, Command};
 use collector::status::say;
-use collector::{AnyError, chain, doctor, import, record, recover};
+use collector::{AnyError, chain, doctor, import, record, recover, rederive};
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
@@ -28,6 +28,7 @@ fn run(cli: Cli) -> Result<ExitCode, AnyError> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Recover(command) => recover::recover(&command),
+        Command::Spans(command) => rederive::spans(&command),
         Command::Import(command) => import::import(&command),
         Command::Doctor(command) => runtime()?.block_on(doctor::doctor(&command)),
         Command::Record(command) => runtime()?.block_on(record::record(command)),

@@ -70,7 +70,7 @@ async fn runs(command: &cli::Record, stage: &mut Option<Stage>, stop: &Cancellat
                 return Err(format!("{path}: kind `attach` starts nothing: use `collector attach`").into());
             }
         }
-        let mut setup = Setup::new(scenario, clock, &command.common)?;
+        let mut setup = Setup::new(scenario, clock, &command.common, &command.telling)?;
         setup.command.clone_from(&command.command);
         setup.keep_up = command.keep_up;
         setup.next = ids.next(number).filter(|_| number < command.repeat);
@@ -110,7 +110,7 @@ pub async fn attach(command: cli::Attach) -> Result<ExitCode, AnyError> {
     scenario.processes.clear();
     scenario.projects.clear();
     scenario.injects.clear();
-    let mut setup = Setup::new(scenario, clock, &command.common)?;
+    let mut setup = Setup::new(scenario, clock, &command.common, &command.telling)?;
     setup.duration = given_duration(command.duration.as_deref())?;
     if setup.duration.is_some() || setup.scenario.until.is_none() {
         // What was asked for on the command line, or Ctrl-C, ends it; the limit is for what ends by itself.
@@ -129,7 +129,7 @@ pub async fn tap(command: cli::TapOnly) -> Result<ExitCode, AnyError> {
     let upstream = Upstream::parse(&command.upstream, command.ca)?;
     let run_id = folder::run_id("tap", clock.unix_ns(0));
     let scenario = Scenario::tap_only(command.listen, upstream, &run_id);
-    let mut setup = Setup::new(scenario, clock, &command.common)?;
+    let mut setup = Setup::new(scenario, clock, &command.common, &command.telling)?;
     setup.duration = given_duration(command.duration.as_deref())?;
     Ok(ExitCode::from(one(setup, None, &stop).await?))
 }
@@ -155,6 +155,7 @@ fn report(finished: &Finished) {
         say(format_args!("collector: {problem}"));
     }
     say(finished.summary());
+    finished.spans().into_iter().for_each(say);
     // Whoever reads nothing any more is no reason to end in another way.
     writeln!(std::io::stdout(), "{}", finished.dir.display()).unwrap_or_default();
 }

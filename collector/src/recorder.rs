@@ -1,9 +1,10 @@
 //! The recorder: one thread that takes rows from the intake into the journal.
 //!
 //! It drains and writes every 60 ms and syncs within 250 ms; once a second it records the state of every source and its
-//! own lag, drops and bytes. When it can't record any more (the disk refuses, the journal is gone, a panic), it says so
+//! own lag, drops and bytes. What is derived of the rows (spans) is recorded behind them. When it can't record any more (the disk refuses, the journal is gone, a panic), it says so
 //! once, at once, and from then on only counts what comes; whoever carries traffic never learns of it.
 
+mod derived;
 mod loss;
 mod pace;
 mod store;
@@ -20,6 +21,7 @@ use recording::record::Run;
 use tokio_util::sync::CancellationToken;
 
 use crate::intake::Intake;
+pub use derived::Derived;
 use store::{JournalFile, Store};
 use work::Work;
 
@@ -69,13 +71,13 @@ impl Recorder {
     ///
     /// # Errors
     /// Where the journal or the thread can't be created.
-    pub fn spawn(intake: Intake, journal: PathBuf) -> Result<Recorder, recording::Error> {
-        Recorder::with_store(intake, Box::new(JournalFile::create(journal)?))
+    pub fn spawn(intake: Intake, journal: PathBuf, derived: Derived) -> Result<Recorder, recording::Error> {
+        Recorder::with_store(intake, Box::new(JournalFile::create(journal)?), derived)
     }
 
-    fn with_store(intake: Intake, store: Box<dyn Store>) -> Result<Recorder, recording::Error> {
+    fn with_store(intake: Intake, store: Box<dyn Store>, derived: Derived) -> Result<Recorder, recording::Error> {
         let shown = Shown::default();
-        let mut work = Work::new(intake, store, shown.clone());
+        let mut work = Work::new(intake, store, derived, shown.clone());
         let thread = std::thread::Builder::new().name("recorder".into()).spawn(move || {
             work.run();
             work

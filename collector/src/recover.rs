@@ -2,14 +2,14 @@
 
 use std::process::ExitCode;
 
+use recording::journal::Journal;
 use recording::reader::{Recording, resolve};
 use recording::record::Run;
 use recording::run::{RunFile, State};
 
-use crate::AnyError;
-use crate::cli;
 use crate::folder::Folder;
 use crate::status::say;
+use crate::{AnyError, cli, rederive};
 
 /// Recovers one recording; 0 also where there was nothing to do.
 ///
@@ -32,6 +32,15 @@ pub fn recover(command: &cli::Recover) -> Result<ExitCode, AnyError> {
         ));
     }
     let folder = Folder::lock(dir.clone())?;
+    let spans = rederive::missing(&recording)?;
+    if !spans.is_empty() {
+        let mut journal = Journal::resume(&folder.journal())?;
+        for (at_ns, span) in spans {
+            journal.push(at_ns, span.into())?;
+        }
+        journal.write()?;
+        journal.sync()?;
+    }
     // What the table `run` says of the run's length, run.json says too.
     let told = recording.rows::<Run>()?.pop().map(|stamped| stamped.row.duration_ns);
     let run = RunFile { duration_ns: told.unwrap_or_default(), ..recording.run().clone() };

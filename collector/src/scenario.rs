@@ -23,6 +23,8 @@ pub use error::Error;
 pub use resolve::local_address;
 pub use upstream::{Tls, Upstream};
 
+use crate::spans::Pair;
+
 /// A scenario that can be run.
 #[derive(Clone, Debug)]
 pub struct Scenario {
@@ -58,6 +60,8 @@ pub struct Scenario {
     pub probes: Vec<Target>,
     /// Media that are read for the whole run.
     pub media: Vec<Target>,
+    /// Events that belong together.
+    pub pairs: Vec<Pair>,
     /// Where the stimulus is published.
     pub publish: Option<Publish>,
     /// What ends the run.
@@ -277,12 +281,23 @@ impl Scenario {
             paths: Vec::new(),
             probes: Vec::new(),
             media: Vec::new(),
+            pairs: Vec::new(),
             publish: None,
             until: None,
             injects: Vec::new(),
             literals: Vec::new(),
         }
     }
+}
+
+/// The pairs of a scenario file, whatever else is in it and wherever it is: a recording's copy is far from the files that
+/// it names.
+///
+/// # Errors
+/// As [`Scenario::read`], for its syntax and its pairs.
+pub fn pairs_in(path: &Path) -> Result<Vec<Pair>, Error> {
+    let extends::Source { file, .. } = extends::read(path)?;
+    resolve::pairs(path, file)
 }
 
 fn read_text(path: &Path) -> Result<String, Error> {

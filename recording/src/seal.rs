@@ -13,6 +13,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 use sha2::{Digest, Sha256};
 
+use crate::batch::{Record, Rows};
 use crate::journal::Entries;
 use crate::reader::{JOURNAL_FILE, settled};
 use crate::run::{RunFile, State, TableFile, create_private, publish_file};
@@ -41,11 +42,41 @@ pub fn seal(dir: &Path, run: &RunFile, state: State) -> Result<RunFile, Error> {
     Ok(sealed)
 }
 
+/// Replaces the rows of one table of a sealed recording, and says so in `run.json`. Whoever calls this holds the
+/// folder's lock.
+///
+/// # Errors
+/// [`Error::File`], [`Error::Encode`].
+pub fn replace<R: Record>(dir: &Path, run: &RunFile, rows: Vec<(i64, R)>) -> Result<RunFile, Error> {
+    let mut waiting = Rows::<R>::default();
+    for (seq, (at_ns, row)) in rows.into_iter().enumerate() {
+        waiting.push(seq as i64, at_ns, row);
+    }
+    let encode = |source| Error::Encode { table: R::TABLE.name(), source: ParquetError::from(source) };
+    let batch = waiting.take_batch().map_err(encode)?;
+    let file = write_file(dir, R::TABLE, |take| take(batch))?;
+    let mut replaced = run.clone();
+    replaced.tables.retain(|known| known.table != file.table);
+    let at = Table::ALL.iter().take_while(|table| **table != R::TABLE).count();
+    replaced.tables.insert(at.min(replaced.tables.len()), file);
+    replaced.write(dir)?;
+    Ok(replaced)
+}
+
 fn temporary_name(table: Table) -> String {
     format!("{}.tmp", table.file_name())
 }
 
 fn write_table(dir: &Path, table: Table, entries: &Entries, end_ns: i64) -> Result<TableFile, Error> {
+    write_file(dir, table, |take| match settled(table, entries, end_ns)? {
+        Some(batch) => take(batch),
+        None => entries.each_batch(table, take),
+    })
+}
+
+type Take<'a> = &'a mut dyn FnMut(RecordBatch) -> Result<(), Error>;
+
+fn write_file(dir: &Path, table: Table, give: impl FnOnce(Take<'_>) -> Result<(), Error>) -> Result<TableFile, Error> {
     let name = table.file_name();
     let temporary = dir.join(temporary_name(table));
     let encode = |source: ParquetError| Error::Encode { table: table.name(), source };
@@ -56,10 +87,7 @@ fn write_table(dir: &Path, table: Table, entries: &Entries, end_ns: i64) -> Resu
         rows += batch.num_rows() as i64;
         writer.write(&batch).map_err(encode)
     };
-    match settled(table, entries, end_ns)? {
-        Some(batch) => take(batch)?,
-        None => entries.each_batch(table, take)?,
-    }
+    give(&mut take)?;
     let file = writer.into_inner().map_err(encode)?;
     file.sync_all().map_err(Error::file("sync", &temporary))?;
     publish_file(dir, &temporary, &name)?;

@@ -12,6 +12,7 @@ use recording::{Row, Table};
 use crate::folder::Folder;
 use crate::intake::{Clock, Entry, Intake, Source};
 use crate::redact::{self, Redactor};
+use crate::spans::Deriver;
 use crate::{AnyError, cli, folder, record};
 
 /// Rows that wait before they are handed to the operating system.
@@ -28,6 +29,7 @@ pub(super) struct Book {
     source: Source,
     blobs: HashSet<String>,
     entries: VecDeque<Entry>,
+    deriver: Deriver,
     waiting: usize,
 }
 
@@ -47,7 +49,8 @@ impl Book {
         let intake = Intake::new(Clock::start());
         let source = intake.source("run", "run", &[Table::Run, Table::Timeline]);
         let (blobs, entries) = (HashSet::new(), VecDeque::new());
-        let mut book = Book { folder, run, journal, intake, source, blobs, entries, waiting: 0 };
+        let deriver = Deriver::new(&run.run_id, &run.scenario, Vec::new());
+        let mut book = Book { folder, run, journal, intake, source, blobs, entries, deriver, waiting: 0 };
         book.put_run(0)?;
         Ok(book)
     }
@@ -83,7 +86,11 @@ impl Book {
             {
                 continue;
             }
+            self.deriver.take(at_ns, Some(self.journal.rows(row.table())), &row);
             self.journal.push(at_ns, row)?;
+            while let Some((at_ns, span)) = self.deriver.next_span() {
+                self.journal.push(at_ns, span.into())?;
+            }
             self.waiting += 1;
         }
         if self.waiting >= ROWS_AT_ONCE {
@@ -109,6 +116,10 @@ impl Book {
         self.drain()?;
         self.run.duration_ns = end_ns;
         self.run.state = state;
+        self.deriver.finish(end_ns, &self.run_row());
+        while let Some((at_ns, span)) = self.deriver.next_span() {
+            self.journal.push(at_ns, span.into())?;
+        }
         self.put_run(end_ns)?;
         for mut row in self.intake.source_rows() {
             (row.from_ns, row.to_ns) = (Some(0), Some(end_ns));
@@ -123,8 +134,13 @@ impl Book {
 
     /// The row of `run` as it stands; the last one counts.
     fn put_run(&mut self, at_ns: i64) -> Result<(), recording::Error> {
+        let row = self.run_row();
+        self.journal.push(at_ns, row.into()).map(drop)
+    }
+
+    fn run_row(&self) -> Run {
         let file = &self.run;
-        let row = Run {
+        Run {
             run_id: file.run_id.clone(),
             scenario: file.scenario.clone(),
             kind: file.kind.clone(),
@@ -137,8 +153,7 @@ impl Book {
             started_unix_ns: file.started_unix_ns,
             duration_ns: file.duration_ns,
             labels: serde_json::json!(file.labels).to_string(),
-        };
-        self.journal.push(at_ns, row.into()).map(drop)
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use compose::Guard;
 use recording::Table;
 use recording::record::{Param, Run};
 use recording::run::{RunFile, State, Version};
+use telemetry::otlp::{self, Sender, Sending, Target};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -24,9 +25,10 @@ use super::wrapped::Wrapped;
 use super::{copies, facts, shown};
 use crate::folder::{self, Folder};
 use crate::intake::{Clock, Intake};
-use crate::recorder::Recorder;
+use crate::recorder::{Derived, Recorder};
 use crate::redact::{self, Redactor};
 use crate::scenario::Scenario;
+use crate::spans::Deriver;
 use crate::status::{self, say};
 use crate::tap::Tap;
 use crate::until::{self, Watch};
@@ -34,6 +36,8 @@ use crate::watch::{HostWatch, ProcessWatch, Watched};
 use crate::wire::Limits;
 use crate::{AnyError, chain, cli};
 
+/// How long a receiver has for the last spans.
+const LAST_SPANS: Duration = Duration::from_secs(10);
 /// How long the last look at every page may take.
 const LAST_LOOK: Duration = Duration::from_secs(6);
 
@@ -52,10 +56,17 @@ pub(super) struct Setup {
     pub(super) host_gateway: IpAddr,
     /// The run that Compose projects are kept up for.
     pub(super) next: Option<String>,
+    /// Where the run's spans are sent.
+    pub(super) otlp: Option<Target>,
 }
 
 impl Setup {
-    pub(super) fn new(scenario: Scenario, clock: Clock, common: &cli::Common) -> Result<Setup, String> {
+    pub(super) fn new(
+        scenario: Scenario,
+        clock: Clock,
+        common: &cli::Common,
+        telling: &cli::Telling,
+    ) -> Result<Setup, AnyError> {
         let labels = folder::labels(&common.labels)?;
         Ok(Setup {
             scenario,
@@ -67,6 +78,7 @@ impl Setup {
             duration: None,
             host_gateway: Ipv4Addr::LOCALHOST.into(),
             next: None,
+            otlp: telling.otlp.as_deref().map(Target::parse).transpose()?,
         })
     }
 
@@ -97,6 +109,19 @@ impl Setup {
         })
     }
 
+    /// Begins to send what spans there will be, where anybody wants them.
+    fn send_spans(&self, run_id: &str) -> Result<Option<(otlp::Live, Sending)>, AnyError> {
+        let Some(target) = &self.otlp else { return Ok(None) };
+        let sender = Sender::new(target, run_id, self.clock.unix_ns(0))?;
+        let shown = target.shown();
+        let warn = move |problem| {
+            say(format_args!(
+                "collector: {shown} takes no spans ({problem}): tried again until the end; the run goes on"
+            ));
+        };
+        Ok(Some(otlp::Live::spawn(sender, warn)))
+    }
+
     /// Whether Ctrl-C is the way this run is meant to end.
     fn ends_by_hand(&self) -> bool {
         !self.scenario.kind.starts_it() && self.duration.is_none() && self.scenario.until.is_none()
@@ -112,6 +137,7 @@ struct Live {
     redactor: Arc<Redactor>,
     intake: Intake,
     recorder: Recorder,
+    sending: Option<Sending>,
     timeline: Timeline,
     watched: Arc<Watched>,
     problems: Vec<String>,
@@ -130,7 +156,13 @@ pub(super) async fn run(
     taps.tracker.spawn(status::show(progress, clock, shown_until));
     let end = live.live(stage, stop).await?;
     taps.stop().await;
-    Ok(live.finish(end))
+    let (target, sending) = (live.setup.otlp.clone(), live.sending.take());
+    let mut finished = live.finish(end);
+    // The recording is whole by now: whoever receives spans holds nothing up.
+    if let (Some(target), Some(sending)) = (target, sending) {
+        finished.told = Some((target, sending.end(LAST_SPANS).await));
+    }
+    Ok(finished)
 }
 
 /// What runs from before the system is up until after it is down.
@@ -157,15 +189,29 @@ impl Live {
         let run_id = run_file.run_id.clone();
         let folder = Folder::create(&setup.runs, &run_id)?;
         let intake = Intake::new(*clock);
+        let (live, sending) = setup.send_spans(&run_id)?.unzip();
+        let deriver = Deriver::new(&run_id, &scenario.name, scenario.pairs.clone());
         // The journal before run.json: whatever has a run.json can be recovered.
-        let recorder = Recorder::spawn(intake.clone(), folder.journal())?;
+        let recorder = Recorder::spawn(intake.clone(), folder.journal(), Derived::new(deriver, live))?;
         run_file.write(folder.dir())?;
         problems.extend(copy_texts(scenario, &folder, &redactor)?);
         let source = intake.source("run", "run", &[Table::Run, Table::Params, Table::Timeline]);
         source.live();
         let timeline = Timeline { source, run_id };
         let watched = Arc::new(Watched::default());
-        let live = Live { setup, folder, run_file, versions, redactor, intake, recorder, timeline, watched, problems };
+        let live = Live {
+            setup,
+            folder,
+            run_file,
+            versions,
+            redactor,
+            intake,
+            recorder,
+            sending,
+            timeline,
+            watched,
+            problems,
+        };
         live.put_run();
         for (name, value) in &live.setup.scenario.params {
             let param = Param { name: name.clone(), value: live.redactor.named(name, value) };
@@ -398,6 +444,8 @@ impl Live {
             state: self.run_file.state,
             duration_ns: self.run_file.duration_ns,
             progress,
+            told: None,
+            run_id: self.run_file.run_id,
         }
     }
 

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use recording::journal::Journal;
-use recording::{Error, Row};
+use recording::{Error, Row, Table};
 
 /// What the recorder writes to. In tests also a disk that fails in a way of its own.
 pub(super) trait Store: Send + 'static {
@@ -14,6 +14,8 @@ pub(super) trait Store: Send + 'static {
     fn write(&mut self) -> Result<(), Error>;
     /// As [`Journal::sync`].
     fn sync(&mut self) -> Result<(), Error>;
+    /// As [`Journal::rows`].
+    fn rows(&self, table: Table) -> i64;
     /// As [`Journal::written_bytes`].
     fn written_bytes(&self) -> u64;
     /// Makes ready to write again after a failure, behind the last whole entry.
@@ -61,6 +63,10 @@ impl Store for JournalFile {
     fn sync(&mut self) -> Result<(), Error> {
         self.must_be_in_place()?;
         self.journal.sync()
+    }
+
+    fn rows(&self, table: Table) -> i64 {
+        self.journal.rows(table)
     }
 
     fn written_bytes(&self) -> u64 {

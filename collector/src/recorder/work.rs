@@ -8,6 +8,7 @@ use std::time::Instant;
 use recording::record::{Run, Stat};
 use recording::{Error, Row, Table};
 
+use super::derived::Derived;
 use super::loss::Loss;
 use super::pace::{self, Pace};
 use super::store::Store;
@@ -21,6 +22,7 @@ const LATE_NS: i64 = 100_000_000;
 pub(super) struct Work {
     intake: Intake,
     store: Box<dyn Store>,
+    derived: Derived,
     blobs: HashSet<String>,
     shown: Shown,
     loss: Loss,
@@ -33,9 +35,9 @@ pub(super) struct Work {
 }
 
 impl Work {
-    pub(super) fn new(intake: Intake, store: Box<dyn Store>, shown: Shown) -> Work {
+    pub(super) fn new(intake: Intake, store: Box<dyn Store>, derived: Derived, shown: Shown) -> Work {
         let (blobs, loss, pace) = (HashSet::new(), Loss::default(), Pace::new(Instant::now()));
-        Work { intake, store, blobs, shown, loss, pace, refused: 0, lag_ns: 0, alive: true, closed: false }
+        Work { intake, store, derived, blobs, shown, loss, pace, refused: 0, lag_ns: 0, alive: true, closed: false }
     }
 
     /// Records until the intake is closed and empty. After a failure it goes on to take rows in, which then are only
@@ -113,7 +115,7 @@ impl Work {
             count(&mut progress, at_ns, &row);
             self.loss.add(at_ns, &row);
             match row {
-                _ if !self.alive => {}
+                Row::Blob(_) if !self.alive => {}
                 Row::Blob(_) => blobs.push((at_ns, row)),
                 _ => kept.push((at_ns, row)),
             }
@@ -125,7 +127,20 @@ impl Work {
         if has_blobs {
             self.attempt(|store| store.write());
         }
-        kept.into_iter().for_each(|(at_ns, row)| self.attempt(|store| store.push(at_ns, row)));
+        for (at_ns, row) in kept {
+            let seq = self.alive.then(|| self.store.rows(row.table()));
+            self.derived.take(at_ns, seq, &row);
+            self.attempt(|store| store.push(at_ns, row));
+            self.keep_spans();
+        }
+    }
+
+    /// Records the spans that have ended, behind the rows that they were derived from.
+    fn keep_spans(&mut self) {
+        while let Some((at_ns, span)) = self.derived.next_span(self.store.rows(Table::Spans)) {
+            *self.shown.lock().rows.entry(Table::Spans.name()).or_default() += 1;
+            self.attempt(|store| store.push(at_ns, span.into()));
+        }
     }
 
     fn report(&mut self) {
@@ -168,6 +183,8 @@ impl Work {
             }
             self.tell_sources(at_ns);
         }
+        self.derived.finish(at_ns, &run);
+        self.keep_spans();
         self.attempt(|store| store.write());
         self.attempt(|store| store.push(at_ns, run.into()));
         self.attempt(|store| store.write());

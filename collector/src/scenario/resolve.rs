@@ -1,6 +1,7 @@
 //! From what was written to what can be run.
 
 mod faults;
+mod pairs;
 mod projects;
 
 use std::collections::BTreeSet;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use compose::{ProcessSpec, Restart};
 
 use super::{
-    Error, Kind, Listen, PUBLISHER, Process, Publish, Scenario, Tap, Target, Until, Upstream, duration, written,
+    Error, Kind, Listen, PUBLISHER, Pair, Process, Publish, Scenario, Tap, Target, Until, Upstream, duration, written,
 };
 
 const DEFAULT_LIMIT: Duration = Duration::from_secs(300);
@@ -47,6 +48,7 @@ pub(super) fn resolve(path: &Path, text: String, file: written::File, stream: &s
         paths: resolver.targets("paths", file.paths, Duration::from_millis(200), &["http", "https"])?,
         probes: resolver.targets("probe", file.probes, seconds(10), &[])?,
         media: resolver.targets("media", file.media, seconds(1), &[])?,
+        pairs: Vec::new(),
         publish: file
             .publish
             .map(|publish| Publish { url: resolver.fill(&publish.url), repeat: publish.r#loop.unwrap_or(false) }),
@@ -56,9 +58,20 @@ pub(super) fn resolve(path: &Path, text: String, file: written::File, stream: &s
         name: file.name,
         file: Some((path.to_owned(), text)),
     };
+    let taps: Vec<String> = scenario.taps.iter().map(|tap| tap.name.clone()).collect();
+    scenario.pairs = resolver.pairs(file.pairs, &taps)?;
     scenario.injects = resolver.injects(file.injects, &scenario)?;
     resolver.check_whole(&scenario)?;
     Ok(scenario)
+}
+
+/// The pairs of a parsed file, and nothing else of it.
+///
+/// # Errors
+/// [`Error::Meaning`] for the first that doesn't fit.
+pub(super) fn pairs(path: &Path, file: written::File) -> Result<Vec<Pair>, Error> {
+    let taps: Vec<String> = file.taps.into_iter().map(|tap| tap.name).collect();
+    Resolver { path, stream: "" }.pairs(file.pairs, &taps)
 }
 
 /// The path segments of the media that the scenario itself names: they stand in its file, so they are no secrets.

@@ -35,6 +35,8 @@ pub struct File {
     pub paths: Vec<Target>,
     #[serde(default, rename = "poll")]
     pub polls: Vec<Target>,
+    #[serde(default, rename = "pair")]
+    pub pairs: Vec<Pair>,
     pub publish: Option<Publish>,
     pub until: Option<Until>,
     #[serde(default, rename = "inject")]
@@ -121,6 +123,31 @@ pub struct Target {
     pub name: String,
     pub url: String,
     pub every: Option<String>,
+}
+
+/// `[[pair]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "SCENARIO.md says what each key means")]
+pub struct Pair {
+    pub name: Option<String>,
+    pub tap: Option<String>,
+    pub opens: String,
+    pub closes: Option<String>,
+    pub key: Option<String>,
+    #[serde(default)]
+    pub acks: Vec<String>,
+    #[serde(default)]
+    pub events: Vec<String>,
+    #[serde(default)]
+    pub errors: Vec<String>,
+    pub status: Option<String>,
+    #[serde(default)]
+    pub ok: Vec<String>,
+    pub error: Option<String>,
+    pub stages: Option<String>,
+    #[serde(default)]
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// `[publish]`

@@ -120,13 +120,23 @@ impl Metrics {
         self.store.add(Known::PairRetransmitted, &[pair], 1.0);
     }
 
-    /// The closing packet of a pair was seen at `at_ns`, so many seconds after the opening one. `status` is `ok`, `error` or `unset`;
-    /// the ids are those of the pair's span, in hex.
-    pub fn pair_closed(&mut self, at_ns: i64, pair: &str, status: &str, seconds: f64, trace_id: &str, span_id: &str) {
+    /// A pair closed at `at_ns`, so many seconds after it opened, or was given up, and took no time that could be told. `status` is
+    /// `ok`, `error` or `unset`; the ids are those of the pair's span, in hex.
+    pub fn pair_closed(
+        &mut self,
+        at_ns: i64,
+        pair: &str,
+        status: &str,
+        seconds: Option<f64>,
+        trace_id: &str,
+        span_id: &str,
+    ) {
         self.store.add(Known::PairClosed, &[pair, status], 1.0);
         self.store.add(Known::PairInFlight, &[pair], -1.0);
         let Some(first) = self.store.histogram(Known::PairLatency, &[pair], &LATENCY_S) else { return };
-        let seconds = if seconds.is_finite() { seconds.max(0.0) } else { 0.0 };
+        let Some(seconds) = seconds.filter(|seconds| seconds.is_finite()).map(|seconds| seconds.max(0.0)) else {
+            return;
+        };
         let bucket = LATENCY_S.iter().position(|bound| seconds <= *bound).unwrap_or(LATENCY_S.len());
         // Behind the buckets, of which the last has no bound, come the count and the sum.
         let count = first + LATENCY_S.len() + 1;

@@ -12,6 +12,8 @@ pub const PAIR: &str = "tapedeck.pair";
 pub const ROLE: &str = "tapedeck.pair.role";
 /// The attribute of a pair's span that says something again.
 pub const RETRANSMISSION: &str = "tapedeck.retransmission";
+/// The event that says when a pair was given up.
+const GIVEN_UP: &str = "not closed";
 
 /// Something that happened to a pair.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,14 +30,14 @@ pub enum Moment {
         /// The pair's name.
         pair: String,
     },
-    /// Its closing packet was seen.
+    /// Its closing packet was seen, or it was given up.
     Closed {
         /// The pair's name.
         pair: String,
         /// `ok`, `error` or `unset`.
         status: String,
-        /// From the opening packet to the closing one.
-        seconds: f64,
+        /// From the opening packet to the closing one, where there was one.
+        seconds: Option<f64>,
         /// The trace of its span.
         trace_id: String,
         /// Its span.
@@ -57,15 +59,16 @@ fn of_span(span: &Span) -> Vec<(i64, Moment)> {
     let opened = Moment::Opened { pair: pair.clone(), again: attributes[RETRANSMISSION] == true };
     let acks = events.iter().filter(|event| event["attributes"][ROLE] == "ack");
     let acks = acks.filter_map(|ack| Some((ack["at_ns"].as_i64()?, Moment::Acknowledged { pair: pair.clone() })));
-    let closed = span.end_ns.map(|end_ns| {
+    let given_up = || events.iter().find(|event| event["name"] == GIVEN_UP).and_then(|event| event["at_ns"].as_i64());
+    let closed = span.end_ns.or_else(given_up).map(|at_ns| {
         let closed = Moment::Closed {
             pair: pair.clone(),
             status: span.status.clone(),
-            seconds: (end_ns - span.start_ns) as f64 / 1e9,
+            seconds: span.end_ns.map(|end_ns| (end_ns - span.start_ns) as f64 / 1e9),
             trace_id: span.trace_id.clone(),
             span_id: span.span_id.clone(),
         };
-        (end_ns, closed)
+        (at_ns, closed)
     });
     [(span.start_ns, opened)].into_iter().chain(acks).chain(closed).collect()
 }

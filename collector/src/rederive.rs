@@ -1,0 +1,85 @@
+//! Spans of rows that were recorded before: of a recording that was cut off, and, as `collector spans`, of one that has
+//! none, or whose pairs are to be others.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::process::ExitCode;
+
+use recording::reader::{Recording, resolve};
+use recording::record::{ConnectionRow, Event, Gap, Packet, Poll, Probe, Run, Scrape, Span};
+use recording::run::State;
+use recording::{Record, Row, Stamped};
+
+use crate::folder::Folder;
+use crate::spans::{Deriver, Pair};
+use crate::status::say;
+use crate::{AnyError, cli, scenario};
+
+/// `collector spans`: derives them anew and replaces the table.
+///
+/// # Errors
+/// Where the recording is none, is being written, was cut off and not recovered, or can't be written.
+pub fn spans(command: &cli::Spans) -> Result<ExitCode, AnyError> {
+    let dir = resolve(&command.runs, &command.run)?;
+    let recording = Recording::open(&dir)?;
+    if recording.state() == State::Running {
+        return Err(recording::Error::Locked { path: dir }.into());
+    }
+    if recording.is_journal() {
+        return Err(format!("{} was cut off: `collector recover` it first", dir.display()).into());
+    }
+    let pairs = match &command.scenario {
+        Some(file) => scenario::pairs_in(file)?,
+        None => own_pairs(&dir)?,
+    };
+    let folder = Folder::lock(dir.clone())?;
+    let rows = derive(&recording, pairs)?;
+    let (count, pairs) =
+        (rows.len(), rows.iter().filter(|(_, span)| span.attributes.contains("\"tapedeck.pair\"")).count());
+    recording::seal::replace(folder.dir(), recording.run(), rows)?;
+    say(format_args!("{}: {count} spans, {pairs} of them of pairs", dir.display()));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The spans that a cut-off recording should have and hasn't: of what was open when it was cut off.
+///
+/// # Errors
+/// Where the recording can't be read.
+pub(crate) fn missing(recording: &Recording) -> Result<Vec<(i64, Span)>, AnyError> {
+    let known: HashSet<String> = recording.rows::<Span>()?.into_iter().map(|span| span.row.span_id).collect();
+    let derived = derive(recording, own_pairs(recording.dir())?)?;
+    Ok(derived.into_iter().filter(|(_, span)| !known.contains(&span.span_id)).collect())
+}
+
+/// The pairs of a recording's own copy of its scenario; an import has none.
+fn own_pairs(dir: &Path) -> Result<Vec<Pair>, AnyError> {
+    let copy = dir.join("scenario.toml");
+    match copy.exists() {
+        true => Ok(scenario::pairs_in(&copy)?),
+        false => Ok(Vec::new()),
+    }
+}
+
+fn derive(recording: &Recording, pairs: Vec<Pair>) -> Result<Vec<(i64, Span)>, AnyError> {
+    let mut rows = Vec::new();
+    take::<Event>(recording, &mut rows)?;
+    take::<ConnectionRow>(recording, &mut rows)?;
+    take::<Packet>(recording, &mut rows)?;
+    take::<Scrape>(recording, &mut rows)?;
+    take::<Poll>(recording, &mut rows)?;
+    take::<Probe>(recording, &mut rows)?;
+    take::<Gap>(recording, &mut rows)?;
+    // Each table is in order of intake; between tables only the clock tells.
+    rows.sort_by_key(|stamped| stamped.at_ns);
+    let run = recording.rows::<Run>()?.pop().map(|stamped| stamped.row).unwrap_or_default();
+    let mut deriver = Deriver::new(&recording.run().run_id, &recording.run().scenario, pairs);
+    rows.iter().for_each(|Stamped { seq, at_ns, row }| deriver.take(*at_ns, Some(*seq), row));
+    deriver.finish(recording.end_ns(), &run);
+    Ok(std::iter::from_fn(|| deriver.next_span()).collect())
+}
+
+fn take<R: Record + Into<Row>>(recording: &Recording, into: &mut Vec<Stamped<Row>>) -> Result<(), recording::Error> {
+    let rows = recording.rows::<R>()?;
+    into.extend(rows.into_iter().map(|Stamped { seq, at_ns, row }| Stamped { seq, at_ns, row: row.into() }));
+    Ok(())
+}
