@@ -100,6 +100,17 @@ runs_in() {
     ' "$1"
 }
 
+# Where a collector's page can be reached from a container: on Linux that is the bridge's own address, which only this machine and its
+# containers reach; Docker Desktop lets containers reach the loopback.
+page_for_containers() {
+    bridge=''
+    if [ -d /sys/class/net/docker0 ]; then
+        # An engine that was not told a gateway takes the first address.
+        bridge=$(docker network inspect bridge --format '{{with index .IPAM.Config 0}}{{or .Gateway .Subnet}}{{end}}' 2>/dev/null | sed 's#[0-9]*/.*#1#')
+    fi
+    echo "${bridge:-127.0.0.1}:9464"
+}
+
 # Grafana's links into Jaeger's own UI follow its port.
 elsewhere=''
 [ "$jaeger" = http://127.0.0.1:16686 ] || elsewhere="var-jaeger=$jaeger"
@@ -123,7 +134,7 @@ links() {
     printf '%-12s %s\n' 'history' "$grafana/d/tapedeck-history${elsewhere:+?$elsewhere}"
     printf '%-12s %s\n' 'traces' "$jaeger/search"
     printf '%-12s %s\n' 'metrics' "$prometheus/graph?g0.expr=tapedeck_run_info"
-    printf '%-12s %s\n' 'send traces' "collector record .. --otlp $otlp"
+    printf '%-12s %s\n' 'live' "collector record SCENARIO --otlp $otlp --metrics $(page_for_containers)"
 }
 
 what=${1:-up}
