@@ -7,6 +7,7 @@
 # make flamegraph  draws where the tap's time goes, into target/flamegraph.svg
 # make verdict-bench  compares verdicts with the truth and with other methods on generated histories, a minute or two; SEEDS="frozen" takes one seed
 # make fuzz   feeds each decoder random bytes, for SECONDS each (600)
+# make observe  brings up Jaeger, Prometheus and Grafana in Docker, and prints where to look; RUN="latest" loads recordings; observe-down
 # make setup  installs what they need (asks for nothing, says what it does)
 # make setup-docker  installs and starts what demo-docker needs: an engine, Compose, base images; stop-docker ends that engine
 
@@ -16,7 +17,7 @@ VENV := $(CACHE)/venv
 BUILD := --workspace --quiet
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo demo-docker test fuzz soak soak-docker histories bench verdict-bench flamegraph setup setup-docker stop-docker build lint
+.PHONY: demo demo-docker test fuzz soak soak-docker histories bench verdict-bench flamegraph observe observe-down setup setup-docker stop-docker build lint
 .DEFAULT_GOAL := demo
 
 setup:
@@ -44,6 +45,7 @@ demo-docker: build
 
 test: build
 	@fixtures/verdicts/install.sh
+	@fixtures/observability/install.sh
 	@if command -v cargo-nextest >/dev/null; then cargo nextest run --workspace; else cargo test --workspace; fi
 	@$(TARGET)/debug/replay explain fixtures/specs/021.toml >/dev/null
 	@fixtures/pipeline/sts-service/test
@@ -77,6 +79,13 @@ soak soak-docker: build
 	@rm -rf runs/soak
 	@fixtures/recordings/record $(FAULTS) --into runs/soak
 	@$(VENV)/bin/python -B fixtures/recordings/judge.py --from runs/soak $(FAULTS) $(if $(filter good,$(FAULTS)),drift)
+
+# Without RUN nothing of ours needs to be built.
+observe: $(if $(RUN),build)
+	@REPLAY=$(TARGET)/debug/replay compose/observability/observe.sh up $(RUN)
+
+observe-down:
+	@compose/observability/observe.sh down
 
 # Runs that are there already are not made again.
 histories: build
