@@ -44,6 +44,7 @@ demo-docker: build
 
 test: build
 	@fixtures/verdicts/install.sh
+	@fixtures/observability/traces.sh
 	@if command -v cargo-nextest >/dev/null; then cargo nextest run --workspace; else cargo test --workspace; fi
 	@$(TARGET)/debug/replay explain fixtures/specs/021.toml >/dev/null
 	@fixtures/pipeline/sts-service/test
