@@ -46,6 +46,7 @@ const EXAMPLES: &str = "Examples:
   replay history runs/                    every assertion in every run, the newest on the right
   replay sql latest \"SELECT event, count(*) FROM packets GROUP BY event\"
   replay explain my.toml FR-016           the query behind an assertion, and what it needs
+  replay export latest --to openmetrics   every number of a run, with times, for Prometheus
   replay coverage my.toml                 which requirement is checked by what, and where nothing is";
 
 const EXITS: &str = "Exit codes, the first that applies:
@@ -229,6 +230,15 @@ pub enum Command {
         after_help = "Examples:\n  replay sql latest \"SELECT * FROM gaps\"\n  replay sql runs/ \"SELECT run_id, count(*) FROM packets GROUP BY run_id\""
     )]
     Sql(Sql),
+    /// Give recordings to other programs: Jaeger, Prometheus, Perfetto.
+    ///
+    /// OTLP has the spans, with the ids that they had while the run was recorded, and on them what the spec found broken.
+    /// OpenMetrics has everything that is a number, each second of the run, the samples of scraped pages at their own times, and, where
+    /// there is a spec, what became of its assertions. Perfetto's trace has everything that happened.
+    #[command(
+        after_help = "Examples:\n  replay export latest --to otlp --otlp http://127.0.0.1:4317\n  replay export latest --to openmetrics -o run.om && promtool tsdb create-blocks-from openmetrics run.om data/\n  replay export runs/good latest --to openmetrics --rebase    both begin on 2001-01-01, to lie over one another\n  replay export latest --to perfetto -o run.perfetto-trace    for ui.perfetto.dev, which keeps it in the browser"
+    )]
+    Export(Export),
     /// Serve Jaeger's UI over recordings, and over what is sent to it while it runs.
     #[command(
         after_help = "Examples:\n  replay traces latest\n  replay traces & collector record SCENARIO --otlp http://127.0.0.1:4317"
@@ -330,6 +340,40 @@ pub struct Mutate {
     /// Try every fact, not the first, one in the middle and the last of each sort.
     #[arg(long)]
     pub all: bool,
+}
+
+/// `replay export`.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// Recordings, or folders of recordings.
+    #[arg(required = true, value_name = "RUN|RUNS")]
+    pub runs: Vec<String>,
+    /// What is written.
+    #[arg(long, value_enum)]
+    pub to: To,
+    /// Where; the standard output where not given.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// The receiver: gRPC, or HTTP at port 4318; `env` takes the endpoint of the OTEL_* variables (otlp).
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4317")]
+    pub otlp: String,
+    /// Let every run begin on 2001-01-01 at midnight (UTC), so that runs can be laid over one another (openmetrics).
+    #[arg(long)]
+    pub rebase: bool,
+    /// The spec whose assertions are judged; each recording's own copy where not given, and none where it has none (otlp, openmetrics).
+    #[arg(long)]
+    pub spec: Option<PathBuf>,
+}
+
+/// What recordings can be written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum To {
+    /// Spans, sent to a receiver of OTLP such as Jaeger.
+    Otlp,
+    /// OpenMetrics 1.0 with time stamps, as `promtool tsdb create-blocks-from openmetrics` reads it.
+    Openmetrics,
+    /// A trace for Perfetto, of one recording.
+    Perfetto,
 }
 
 /// `replay traces`.

@@ -13,6 +13,7 @@ mod error;
 mod evidence;
 mod exit;
 mod explain;
+mod export;
 mod functions;
 mod info;
 mod judge;
@@ -74,6 +75,7 @@ fn run(cli: &Cli) -> Result<Exit, Error> {
         Command::Why(asked) => why::why(cli, asked),
         Command::Diff(asked) => diff::diff(cli, asked),
         Command::History { runs, spec, width } => matrix::history(cli, runs, spec.as_deref(), *width),
+        Command::Export(asked) => export::export(cli, asked),
         Command::Traces(asked) => traces::traces(cli, asked),
         Command::Sql(sql) => sql::sql(cli, sql),
         Command::Completions { shell } => {

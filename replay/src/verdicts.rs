@@ -1,6 +1,6 @@
 //! `replay judge` and `replay verdict`: verdicts over a history from anywhere, and over recordings.
 
-mod recorded;
+pub mod recorded;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};

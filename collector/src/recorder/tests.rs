@@ -36,7 +36,7 @@ struct Seen {
 }
 
 fn derived() -> Derived {
-    Derived::new(Deriver::new("r", "s", Vec::new()), None)
+    Derived::new(Deriver::new("r", "s", Vec::new()), None, None)
 }
 
 impl Store for Bad {

@@ -14,8 +14,6 @@ use crate::{report, runs};
 /// How often what a receiver did not take is sent again, and how long between two attempts at first.
 const ATTEMPTS: u32 = 5;
 const REST: Duration = Duration::from_millis(250);
-/// Where a receiver usually is.
-const USUAL: &str = "http://127.0.0.1:4317";
 
 /// Sends every span of every named recording.
 ///
@@ -23,7 +21,7 @@ const USUAL: &str = "http://127.0.0.1:4317";
 /// Anything that keeps a recording from being read or judged, and where the receiver does not take it all.
 pub(super) fn export(cli: &Cli, asked: &Export) -> Result<Exit, Error> {
     let sending = |error| Error::Telemetry(Box::new(error));
-    let target = Target::parse(asked.otlp.as_deref().unwrap_or(USUAL)).map_err(sending)?;
+    let target = Target::parse(&asked.otlp).map_err(sending)?;
     let rejected = Rejected::default();
     // Only here does anybody listen to what the exporter has to say.
     let _listening = tracing::subscriber::set_default(tracing_subscriber::registry().with(rejected.clone()));

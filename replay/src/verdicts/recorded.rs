@@ -79,6 +79,22 @@ pub fn read(cli: &Cli, asked: &cli::Verdict) -> Result<Recorded, Error> {
     Ok(Recorded { history: after.history().map_err(Error::Usage)?, change })
 }
 
+/// A history of recordings that were judged already, all by one spec.
+///
+/// # Errors
+/// [`Error::Usage`]: they make no history.
+pub fn history(told: &[(&Recording, &RunReport)]) -> Result<History, Error> {
+    let mut recordings = versioned(told.iter().map(|(recording, _)| (*recording).clone()).collect());
+    recordings.sort_by_key(|recording| recording.run().started_unix_ns);
+    let ordered = recordings.iter().all(|recording| order(recording).is_some());
+    let mut gatherer = Gatherer::default();
+    for recording in &recordings {
+        let report = told.iter().find(|(other, _)| other.dir() == recording.dir()).map(|(_, report)| report);
+        report.into_iter().for_each(|report| gather(&mut gatherer, recording, report, ordered));
+    }
+    gatherer.history().map_err(Error::Usage)
+}
+
 /// The recordings whose version is known, or all where none is: a run of an unknown version may be of any.
 fn versioned(recordings: Vec<Recording>) -> Vec<Recording> {
     let all = recordings.len();
