@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use telemetry::otlp::Rejected;
 
 /// Records a live run, without judging it.
 #[derive(Debug, Parser)]
@@ -133,7 +134,7 @@ pub struct Common {
 }
 
 /// Where a run is told while it is recorded.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct Telling {
     /// Send the run's spans to this receiver of OTLP: gRPC, or HTTP at port 4318; `env` takes the OTEL_* variables' endpoint
     #[arg(long, value_name = "URL")]
@@ -141,6 +142,21 @@ pub struct Telling {
     /// Serve the run's metrics to Prometheus at this address, as in 127.0.0.1:9464
     #[arg(long, value_name = "ADDR")]
     pub metrics: Option<String>,
+    /// Log what the collector does to stderr, in this form; RUST_LOG says what
+    #[arg(long, value_name = "FORM")]
+    pub log: Option<Log>,
+    /// Counts what the receiver took and refused
+    #[arg(skip)]
+    pub rejected: Rejected,
+}
+
+/// How the collector's own log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Log {
+    /// For people
+    Text,
+    /// For programs: one JSON object a line
+    Json,
 }
 
 /// `collector recover`

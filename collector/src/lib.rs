@@ -15,6 +15,8 @@ pub mod handshake;
 pub mod import;
 pub mod intake;
 pub mod media;
+pub mod metrics;
+pub mod own;
 pub mod paths;
 pub mod poll;
 pub mod probe;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use collector::cli::{Cli, Command};
 use collector::status::say;
-use collector::{AnyError, chain, doctor, import, record, recover, rederive};
+use collector::{AnyError, chain, doctor, import, own, record, recover, rederive};
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
@@ -31,9 +31,13 @@ fn run(cli: Cli) -> Result<ExitCode, AnyError> {
         Command::Spans(command) => rederive::spans(&command),
         Command::Import(command) => import::import(&command),
         Command::Doctor(command) => runtime()?.block_on(doctor::doctor(&command)),
-        Command::Record(command) => runtime()?.block_on(record::record(command)),
-        Command::Attach(command) => runtime()?.block_on(record::attach(command)),
-        Command::Tap(command) => runtime()?.block_on(record::tap(command)),
+        Command::Record(command) => {
+            runtime()?.block_on(own::lived(command.telling.clone(), "record", record::record(command)))
+        }
+        Command::Attach(command) => {
+            runtime()?.block_on(own::lived(command.telling.clone(), "attach", record::attach(command)))
+        }
+        Command::Tap(command) => runtime()?.block_on(own::lived(command.telling.clone(), "tap", record::tap(command))),
     }
 }
 

@@ -16,14 +16,17 @@ mod watchers;
 mod wrapped;
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use compose::Engine;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::intake::Clock;
+use crate::metrics::Page;
 use crate::scenario::{Kind, Scenario, Upstream};
 use crate::status::say;
 use crate::{AnyError, cli, doctor, folder, scenario};
@@ -49,6 +52,7 @@ pub async fn record(command: cli::Record) -> Result<ExitCode, AnyError> {
 /// One run after another; those of kind `compose` on one stage.
 async fn runs(command: &cli::Record, stage: &mut Option<Stage>, stop: &CancellationToken) -> Result<u8, AnyError> {
     let (mut code, mut ids) = (0, Ids::default());
+    let page = metrics_page(&command.telling).await?;
     for number in 1..=command.repeat {
         if stop.is_cancelled() {
             break;
@@ -72,6 +76,7 @@ async fn runs(command: &cli::Record, stage: &mut Option<Stage>, stop: &Cancellat
         }
         let mut setup = Setup::new(scenario, clock, &command.common, &command.telling)?;
         setup.command.clone_from(&command.command);
+        setup.metrics.clone_from(&page);
         setup.keep_up = command.keep_up;
         setup.next = ids.next(number).filter(|_| number < command.repeat);
         code = code.max(one(setup, stage.as_mut(), stop).await?);
@@ -111,6 +116,7 @@ pub async fn attach(command: cli::Attach) -> Result<ExitCode, AnyError> {
     scenario.projects.clear();
     scenario.injects.clear();
     let mut setup = Setup::new(scenario, clock, &command.common, &command.telling)?;
+    setup.metrics = metrics_page(&command.telling).await?;
     setup.duration = given_duration(command.duration.as_deref())?;
     if setup.duration.is_some() || setup.scenario.until.is_none() {
         // What was asked for on the command line, or Ctrl-C, ends it; the limit is for what ends by itself.
@@ -130,8 +136,26 @@ pub async fn tap(command: cli::TapOnly) -> Result<ExitCode, AnyError> {
     let run_id = folder::run_id("tap", clock.unix_ns(0));
     let scenario = Scenario::tap_only(command.listen, upstream, &run_id);
     let mut setup = Setup::new(scenario, clock, &command.common, &command.telling)?;
+    setup.metrics = metrics_page(&command.telling).await?;
     setup.duration = given_duration(command.duration.as_deref())?;
     Ok(ExitCode::from(one(setup, None, &stop).await?))
+}
+
+/// Where Prometheus finds the runs of this command; with `host-gateway` also one in a container.
+async fn metrics_page(telling: &cli::Telling) -> Result<Option<Page>, AnyError> {
+    let Some(given) = &telling.metrics else { return Ok(None) };
+    let wrong = || {
+        format!("--metrics {given}: no address: write 127.0.0.1:9464, or host-gateway:9464 where containers connect")
+    };
+    let address = match given.strip_prefix("host-gateway:") {
+        Some(port) => {
+            SocketAddr::new(Engine::connect().await?.host_gateway().await?, port.parse().map_err(|_| wrong())?)
+        }
+        None => given.parse().map_err(|_| wrong())?,
+    };
+    let page = Page::serve(address).await?;
+    say(format_args!("metrics at http://{}/metrics", page.address));
+    Ok(Some(page))
 }
 
 fn given_duration(text: Option<&str>) -> Result<Option<Duration>, String> {

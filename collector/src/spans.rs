@@ -40,13 +40,13 @@ pub enum Moment {
     Opened { pair: String },
     Acknowledged { pair: String },
     Retransmitted { pair: String },
-    Closed { pair: String, key: String, status: &'static str, took_ns: Option<i64>, subject: String },
+    Closed { pair: String, status: &'static str, took_ns: Option<i64>, subject: String },
 }
 
 impl Moment {
-    fn closed(pair: String, key: String, draft: &Draft) -> Moment {
+    fn closed(pair: String, draft: &Draft) -> Moment {
         let took_ns = draft.end_ns.map(|end_ns| end_ns - draft.start_ns);
-        Moment::Closed { pair, key, status: draft.status, took_ns, subject: draft.subject.clone() }
+        Moment::Closed { pair, status: draft.status, took_ns, subject: draft.subject.clone() }
     }
 }
 
@@ -117,17 +117,7 @@ impl Deriver {
     }
 
     /// What happened to pairs since the last call.
-    pub fn moments(&mut self) -> impl Iterator<Item = Moment> {
+    pub fn moments(&mut self) -> impl Iterator<Item = Moment> + use<'_> {
         self.moments.drain(..)
-    }
-
-    /// Each pair's name, and how many of it are open now.
-    pub fn open_pairs(&self) -> impl Iterator<Item = (&str, usize)> {
-        self.pairs.open()
-    }
-
-    /// What a scenario's pairs found nothing to do with: by pair, the opening events without a key.
-    pub fn keyless(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.pairs.keyless.iter().map(|(pair, events)| (pair.as_str(), *events))
     }
 }

@@ -12,6 +12,7 @@ use crate::recorder::Progress;
 /// Tells a person one line. It may be that stderr lies on the very disk that is full, or is closed: a line less is no
 /// reason to end, as it is for `eprintln!`.
 pub fn say(line: impl std::fmt::Display) {
+    tracing::info!("{line}");
     writeln!(std::io::stderr(), "{line}").unwrap_or_default();
 }
 

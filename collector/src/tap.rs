@@ -228,9 +228,24 @@ async fn serve(link: Link, client: std::io::Result<std::net::TcpStream>, peer: S
     link.queue.push(link.connection, Observed::Gone { at_ns: link.clock.now_ns() });
 }
 
+/// The bounds of the buckets of what the relay adds, in ns, and as they are told, in seconds. The last has none.
+const ADDED: [(i64, &str); 9] = [
+    (10_000, "0.00001"),
+    (50_000, "0.00005"),
+    (100_000, "0.0001"),
+    (500_000, "0.0005"),
+    (1_000_000, "0.001"),
+    (5_000_000, "0.005"),
+    (10_000_000, "0.01"),
+    (100_000_000, "0.1"),
+    (i64::MAX, "+Inf"),
+];
+
 /// What the relay adds to the way of the bytes.
 #[derive(Default)]
 struct Delay {
+    added: [AtomicI64; ADDED.len()],
+    sum_ns: AtomicI64,
     longest_ns: AtomicI64,
     chunks: AtomicI64,
     bytes: AtomicI64,
@@ -238,22 +253,32 @@ struct Delay {
 
 impl Delay {
     fn add(&self, took: Duration, bytes: usize) {
-        self.longest_ns.fetch_max(took.as_nanos() as i64, Ordering::Relaxed);
+        let took_ns = took.as_nanos() as i64;
+        self.longest_ns.fetch_max(took_ns, Ordering::Relaxed);
+        self.sum_ns.fetch_add(took_ns, Ordering::Relaxed);
+        let bucket = ADDED.iter().position(|(bound_ns, _)| took_ns <= *bound_ns).unwrap_or(ADDED.len() - 1);
+        self.added[bucket].fetch_add(1, Ordering::Relaxed);
         self.chunks.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(bytes as i64, Ordering::Relaxed);
     }
 
     fn report(&self, tap: &str, source: &Source) {
         let numbers = [
-            ("relay/added_max_ns", self.longest_ns.swap(0, Ordering::Relaxed), "ns"),
-            ("relay/chunks", self.chunks.load(Ordering::Relaxed), "chunks"),
-            ("relay/bytes", self.bytes.load(Ordering::Relaxed), "bytes"),
+            ("relay/added_max_ns".to_owned(), self.longest_ns.swap(0, Ordering::Relaxed), "ns"),
+            ("relay/added_sum_ns".to_owned(), self.sum_ns.load(Ordering::Relaxed), "ns"),
+            ("relay/chunks".to_owned(), self.chunks.load(Ordering::Relaxed), "chunks"),
+            ("relay/bytes".to_owned(), self.bytes.load(Ordering::Relaxed), "bytes"),
         ];
-        for (metric, value, unit) in numbers {
+        let mut below = 0;
+        let buckets = ADDED.iter().zip(&self.added).map(|((_, bound_s), chunks)| {
+            below += chunks.load(Ordering::Relaxed);
+            (format!("relay/added_le/{bound_s}"), below, "chunks")
+        });
+        for (metric, value, unit) in numbers.into_iter().chain(buckets) {
             let stat = Stat {
                 source: "tap".to_owned(),
                 subject: tap.to_owned(),
-                metric: metric.to_owned(),
+                metric,
                 value: value as f64,
                 unit: unit.to_owned(),
             };

@@ -1,5 +1,6 @@
 //! What can be typed.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -229,14 +230,20 @@ pub enum Command {
         after_help = "Examples:\n  replay sql latest \"SELECT * FROM gaps\"\n  replay sql runs/ \"SELECT run_id, count(*) FROM packets GROUP BY run_id\""
     )]
     Sql(Sql),
-    /// Write recordings down for other programs: Prometheus, Perfetto.
+    /// Give recordings to other programs: Jaeger, Prometheus, Perfetto.
     ///
+    /// OTLP has the spans, with the ids that they had while the run was recorded, and on them what the spec found broken.
     /// OpenMetrics has everything that is a number, each second of the run, the samples of scraped pages at their own times, and, where
     /// there is a spec, what became of its assertions. Perfetto's trace has everything that happened.
     #[command(
-        after_help = "Examples:\n  replay export latest --to openmetrics -o run.om && promtool tsdb create-blocks-from openmetrics run.om data/\n  replay export runs/good latest --to openmetrics --rebase    both begin on 2001-01-01, to lie over one another\n  replay export latest --to perfetto -o run.perfetto-trace    for ui.perfetto.dev, which keeps it in the browser"
+        after_help = "Examples:\n  replay export latest --to otlp --otlp http://127.0.0.1:4317\n  replay export latest --to openmetrics -o run.om && promtool tsdb create-blocks-from openmetrics run.om data/\n  replay export runs/good latest --to openmetrics --rebase    both begin on 2001-01-01, to lie over one another\n  replay export latest --to perfetto -o run.perfetto-trace    for ui.perfetto.dev, which keeps it in the browser"
     )]
     Export(Export),
+    /// Serve Jaeger's UI over recordings, and over what is sent to it while it runs.
+    #[command(
+        after_help = "Examples:\n  replay traces latest\n  replay traces & collector record SCENARIO --otlp http://127.0.0.1:4317"
+    )]
+    Traces(Traces),
     /// Print completions for a shell, to be sourced by it.
     #[command(after_help = "Example:\n  replay completions bash > ~/.local/share/bash-completion/completions/replay")]
     Completions {
@@ -347,10 +354,13 @@ pub struct Export {
     /// Where; the standard output where not given.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// The receiver: gRPC, or HTTP at port 4318; `env` takes the endpoint of the OTEL_* variables (otlp).
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4317")]
+    pub otlp: String,
     /// Let every run begin on 2001-01-01 at midnight (UTC), so that runs can be laid over one another (openmetrics).
     #[arg(long)]
     pub rebase: bool,
-    /// The spec whose assertions are judged; each recording's own copy where not given, and none where it has none (openmetrics).
+    /// The spec whose assertions are judged; each recording's own copy where not given, and none where it has none (otlp, openmetrics).
     #[arg(long)]
     pub spec: Option<PathBuf>,
 }
@@ -358,10 +368,29 @@ pub struct Export {
 /// What recordings can be written as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum To {
+    /// Spans, sent to a receiver of OTLP such as Jaeger.
+    Otlp,
     /// OpenMetrics 1.0 with time stamps, as `promtool tsdb create-blocks-from openmetrics` reads it.
     Openmetrics,
     /// A trace for Perfetto, of one recording.
     Perfetto,
+}
+
+/// `replay traces`.
+#[derive(Debug, Args)]
+pub struct Traces {
+    /// Recordings to show from the start.
+    #[arg(value_name = "RUN|RUNS")]
+    pub runs: Vec<String>,
+    /// Where the pages are served.
+    #[arg(long, default_value = "127.0.0.1:16686", value_name = "ADDR")]
+    pub listen: SocketAddr,
+    /// Where spans are received, as OTLP over gRPC.
+    #[arg(long, default_value = "127.0.0.1:4317", value_name = "ADDR")]
+    pub otlp: SocketAddr,
+    /// The spec that says which assertions failed; each recording's own copy where not given.
+    #[arg(long)]
+    pub spec: Option<PathBuf>,
 }
 
 /// `replay sql`.

@@ -73,6 +73,9 @@ pub enum Error {
     /// The command line asks for what there isn't.
     #[error("{0}")]
     Usage(String),
+    /// Spans can't be sent.
+    #[error("send spans")]
+    Telemetry(#[source] Box<telemetry::otlp::Error>),
     /// A query engine or thread could not be set up.
     #[error("start the query engine")]
     Engine(#[source] std::io::Error),

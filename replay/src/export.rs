@@ -2,6 +2,7 @@
 
 mod facts;
 mod openmetrics;
+mod otlp;
 mod output;
 mod perfetto;
 mod verdicts;
@@ -16,6 +17,7 @@ use crate::exit::Exit;
 /// Anything that keeps one of them from being read, judged or written.
 pub fn export(cli: &Cli, asked: &Export) -> Result<Exit, Error> {
     match asked.to {
+        To::Otlp => otlp::export(cli, asked),
         To::Openmetrics => openmetrics::export(cli, asked),
         To::Perfetto => perfetto::export(cli, asked),
     }

@@ -24,8 +24,10 @@ mod mutate;
 mod report;
 mod runs;
 mod show;
+mod spans;
 mod spec;
 mod sql;
+mod traces;
 mod verdicts;
 mod views;
 mod why;
@@ -74,6 +76,7 @@ fn run(cli: &Cli) -> Result<Exit, Error> {
         Command::Diff(asked) => diff::diff(cli, asked),
         Command::History { runs, spec, width } => matrix::history(cli, runs, spec.as_deref(), *width),
         Command::Export(asked) => export::export(cli, asked),
+        Command::Traces(asked) => traces::traces(cli, asked),
         Command::Sql(sql) => sql::sql(cli, sql),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -10,7 +10,7 @@ use compose::Guard;
 use recording::Table;
 use recording::record::{Param, Run};
 use recording::run::{RunFile, State, Version};
-use telemetry::otlp::{self, Sender, Sending, Target};
+use telemetry::otlp::{self, Rejected, Sender, Sending, Target};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -25,6 +25,7 @@ use super::wrapped::Wrapped;
 use super::{copies, facts, shown};
 use crate::folder::{self, Folder};
 use crate::intake::{Clock, Intake};
+use crate::metrics::{self, Page};
 use crate::recorder::{Derived, Recorder};
 use crate::redact::{self, Redactor};
 use crate::scenario::Scenario;
@@ -58,6 +59,10 @@ pub(super) struct Setup {
     pub(super) next: Option<String>,
     /// Where the run's spans are sent.
     pub(super) otlp: Option<Target>,
+    /// What its receiver took and refused.
+    pub(super) rejected: Rejected,
+    /// Where its metrics are served.
+    pub(super) metrics: Option<Page>,
 }
 
 impl Setup {
@@ -79,6 +84,8 @@ impl Setup {
             host_gateway: Ipv4Addr::LOCALHOST.into(),
             next: None,
             otlp: telling.otlp.as_deref().map(Target::parse).transpose()?,
+            rejected: telling.rejected.clone(),
+            metrics: None,
         })
     }
 
@@ -138,12 +145,15 @@ struct Live {
     intake: Intake,
     recorder: Recorder,
     sending: Option<Sending>,
+    /// Spans that were refused before this run.
+    rejected_before: u64,
     timeline: Timeline,
     watched: Arc<Watched>,
     problems: Vec<String>,
 }
 
 /// Records one run.
+#[tracing::instrument(name = "run", skip_all, fields(tapedeck.run_id = setup.scenario.stream))]
 pub(super) async fn run(
     setup: Setup,
     stage: Option<&mut Stage>,
@@ -157,10 +167,14 @@ pub(super) async fn run(
     let end = live.live(stage, stop).await?;
     taps.stop().await;
     let (target, sending) = (live.setup.otlp.clone(), live.sending.take());
+    let rejected = live.setup.rejected.clone();
+    let before = live.rejected_before;
     let mut finished = live.finish(end);
     // The recording is whole by now: whoever receives spans holds nothing up.
     if let (Some(target), Some(sending)) = (target, sending) {
-        finished.told = Some((target, sending.end(LAST_SPANS).await));
+        let mut ended = sending.end(LAST_SPANS).await;
+        ended.refused(rejected.spans() - before);
+        finished.told = Some((target, ended));
     }
     Ok(finished)
 }
@@ -180,6 +194,7 @@ impl Background {
 }
 
 impl Live {
+    #[tracing::instrument(name = "start recording", skip_all)]
     async fn begin(setup: Setup, stage: Option<&Stage>) -> Result<Live, AnyError> {
         let Setup { scenario, clock, .. } = &setup;
         let redactor = Arc::new(Redactor::open(scenario.literals.clone())?);
@@ -190,16 +205,23 @@ impl Live {
         let folder = Folder::create(&setup.runs, &run_id)?;
         let intake = Intake::new(*clock);
         let (live, sending) = setup.send_spans(&run_id)?.unzip();
+        let counted = setup.metrics.as_ref().map(|page| {
+            let counted = metrics::Shown::new(&run_id, &scenario.name, *clock, live.clone());
+            page.show(counted.clone());
+            counted
+        });
         let deriver = Deriver::new(&run_id, &scenario.name, scenario.pairs.clone());
         // The journal before run.json: whatever has a run.json can be recovered.
-        let recorder = Recorder::spawn(intake.clone(), folder.journal(), Derived::new(deriver, live))?;
+        let recorder = Recorder::spawn(intake.clone(), folder.journal(), Derived::new(deriver, live, counted))?;
         run_file.write(folder.dir())?;
         problems.extend(copy_texts(scenario, &folder, &redactor)?);
         let source = intake.source("run", "run", &[Table::Run, Table::Params, Table::Timeline]);
         source.live();
         let timeline = Timeline { source, run_id };
         let watched = Arc::new(Watched::default());
+        let rejected_before = setup.rejected.spans();
         let live = Live {
+            rejected_before,
             setup,
             folder,
             run_file,
@@ -245,6 +267,7 @@ impl Live {
         }
     }
 
+    #[tracing::instrument(name = "start taps", skip_all)]
     async fn start_taps(&self) -> Result<Background, AnyError> {
         let background = Background { tracker: TaskTracker::new(), token: CancellationToken::new() };
         // One set of limits: what the taps put together in memory is bounded for all of them.
@@ -314,6 +337,7 @@ impl Live {
         })
     }
 
+    #[tracing::instrument(name = "system up", skip_all)]
     async fn bring_up_and_wait(
         &mut self,
         scenario: &Scenario,
@@ -358,6 +382,7 @@ impl Live {
     }
 
     /// What is known only once containers are there: the images under test, the limits of all.
+    #[tracing::instrument(name = "learn versions", skip_all)]
     async fn learn(&mut self, scenario: &Scenario, stage: Option<&Stage>) {
         let Some(stage) = stage else { return };
         let images = stage.images(scenario).await;
@@ -369,6 +394,7 @@ impl Live {
     }
 
     /// Waits for what ends the run by itself.
+    #[tracing::instrument(name = "wait", skip_all)]
     async fn wait(&self, scenario: &Scenario, wrapped: Option<&mut Wrapped>) -> (End, Option<String>) {
         if let Some(wrapped) = wrapped {
             return (End::Command, wrapped.run().await);
@@ -413,6 +439,7 @@ impl Live {
         }
     }
 
+    #[tracing::instrument(name = "seal", skip_all)]
     fn finish(mut self, end: End) -> Finished {
         self.intake.close();
         let recorder = self.recorder.end();

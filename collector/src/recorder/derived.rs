@@ -1,5 +1,5 @@
-//! What is made of rows besides the journal, in the order in which they are recorded: spans, which are recorded too, and
-//! sent to whoever receives them.
+//! What is made of rows besides the journal, in the order in which they are recorded: spans, which are recorded too and
+//! sent to whoever receives them, and metrics.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -7,36 +7,51 @@ use recording::record::{Run, Span};
 use recording::{Row, Stamped};
 use telemetry::otlp::Live;
 
+use crate::metrics::Shown;
 use crate::spans::Deriver;
 use crate::status::say;
 
-/// Spans on their way.
+/// Spans and metrics on their way.
 pub struct Derived {
     /// `None` once it panicked: a recording without spans is better than none.
     deriver: Option<Deriver>,
     live: Option<Live>,
+    metrics: Option<Shown>,
 }
 
 impl Derived {
-    /// Derives spans, and hands each to `live` as it ends.
-    pub fn new(deriver: Deriver, live: Option<Live>) -> Derived {
-        Derived { deriver: Some(deriver), live }
+    /// Derives spans, hands each to `live` as it ends, and keeps `metrics` up to date.
+    pub fn new(deriver: Deriver, live: Option<Live>, metrics: Option<Shown>) -> Derived {
+        Derived { deriver: Some(deriver), live, metrics }
     }
 
     pub(super) fn take(&mut self, at_ns: i64, seq: Option<i64>, row: &Row) {
-        self.derive(|deriver| deriver.take(at_ns, seq, row));
+        self.count(at_ns, row);
+        self.derive(at_ns, |deriver| deriver.take(at_ns, seq, row));
     }
 
-    fn derive(&mut self, step: impl FnOnce(&mut Deriver)) {
-        let Some(deriver) = &mut self.deriver else { return };
-        if catch_unwind(AssertUnwindSafe(|| step(deriver))).is_err() {
-            say("collector: no more spans are derived, the rest is recorded: please report it");
-            self.deriver = None;
+    /// Counts a row that is recorded without having come through the intake, too.
+    pub(super) fn count(&self, at_ns: i64, row: &Row) {
+        if let Some(metrics) = &self.metrics {
+            metrics.with(|metrics| metrics.take(at_ns, row));
         }
     }
 
     pub(super) fn finish(&mut self, end_ns: i64, run: &Run) {
-        self.derive(|deriver| deriver.finish(end_ns, run));
+        self.derive(end_ns, |deriver| deriver.finish(end_ns, run));
+    }
+
+    fn derive(&mut self, at_ns: i64, step: impl FnOnce(&mut Deriver)) {
+        let Some(deriver) = &mut self.deriver else { return };
+        if catch_unwind(AssertUnwindSafe(|| step(deriver))).is_err() {
+            say("collector: no more spans are derived, the rest is recorded: please report it");
+            self.deriver = None;
+            return;
+        }
+        let moments = deriver.moments();
+        if let Some(metrics) = &self.metrics {
+            metrics.moments(at_ns, moments);
+        }
     }
 
     /// The next span that has ended, to be recorded under this number.
@@ -44,6 +59,9 @@ impl Derived {
         let (at_ns, row) = self.deriver.as_mut()?.next_span()?;
         if let Some(live) = &self.live {
             live.offer(Stamped { seq, at_ns, row: row.clone() });
+        }
+        if let Some(metrics) = &self.metrics {
+            metrics.with(|metrics| metrics.counted(recording::Table::Spans));
         }
         Some((at_ns, row))
     }

@@ -12,6 +12,7 @@ use super::*;
 use crate::intake::Clock;
 use crate::redact::Redactor;
 use crate::scenario::{Scenario, Upstream};
+use crate::spans::Deriver;
 use crate::tap::Tap;
 use crate::wire::Limits;
 use recording::Row;
@@ -32,6 +33,10 @@ struct Bad {
 struct Seen {
     rows: AtomicI64,
     gaps_lost: AtomicI64,
+}
+
+fn derived() -> Derived {
+    Derived::new(Deriver::new("r", "s", Vec::new()), None, None)
 }
 
 impl Store for Bad {
@@ -55,6 +60,10 @@ impl Store for Bad {
 
     fn sync(&mut self) -> Result<(), Error> {
         Ok(())
+    }
+
+    fn rows(&self, _: Table) -> i64 {
+        0
     }
 
     fn written_bytes(&self) -> u64 {
@@ -149,7 +158,7 @@ async fn a_recorder_that_dies_says_so_at_once_and_harms_nobody() {
     let mut road = Road::open().await;
     let (panics, seen) = (Arc::new(AtomicBool::new(false)), Arc::new(Seen::default()));
     let store = Bad { panics: Arc::clone(&panics), seen: Arc::clone(&seen), gate: None };
-    let mut recorder = Recorder::with_store(road.intake.clone(), Box::new(store)).unwrap();
+    let mut recorder = Recorder::with_store(road.intake.clone(), Box::new(store), derived()).unwrap();
     let progress = recorder.progress_handle();
     let before = road.round_trip_p99(Duration::MAX).await;
     panics.store(true, Ordering::SeqCst);
@@ -174,7 +183,7 @@ async fn a_disk_that_stands_still_costs_records_and_nothing_else() {
     let before = road.round_trip_p99(Duration::MAX).await;
     let ((here, arrived), (let_go, go_on), seen) = (channel(), channel(), Arc::new(Seen::default()));
     let store = Bad { gate: Some((here, go_on)), seen: Arc::clone(&seen), ..Bad::default() };
-    let mut recorder = Recorder::with_store(road.intake.clone(), Box::new(store)).unwrap();
+    let mut recorder = Recorder::with_store(road.intake.clone(), Box::new(store), derived()).unwrap();
     tokio::task::block_in_place(|| arrived.recv()).unwrap();
     // The recorder stands; more comes than the intake holds.
     for _ in 0..700 {

@@ -116,7 +116,10 @@ impl Work {
             self.loss.add(at_ns, &row);
             match row {
                 Row::Blob(_) if !self.alive => {}
-                Row::Blob(_) => blobs.push((at_ns, row)),
+                Row::Blob(_) => {
+                    self.derived.count(at_ns, &row);
+                    blobs.push((at_ns, row));
+                }
                 _ => kept.push((at_ns, row)),
             }
         }
@@ -159,7 +162,9 @@ impl Work {
     fn tell(&mut self, now_ns: i64, metric: &str, value: f64, unit: &str) {
         let (source, subject) = ("recorder".to_owned(), "recorder".to_owned());
         let stat = Stat { source, subject, metric: metric.to_owned(), value, unit: unit.to_owned() };
-        self.attempt(|store| store.push(now_ns, stat.into()));
+        let row = stat.into();
+        self.derived.count(now_ns, &row);
+        self.attempt(|store| store.push(now_ns, row));
     }
 
     fn tell_sources(&mut self, now_ns: i64) {
@@ -167,7 +172,9 @@ impl Work {
             if row.state == "live" {
                 row.to_ns = Some(now_ns);
             }
-            self.attempt(|store| store.push(now_ns, row.into()));
+            let row = row.into();
+            self.derived.count(now_ns, &row);
+            self.attempt(|store| store.push(now_ns, row));
         }
     }
 

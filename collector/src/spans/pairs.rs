@@ -104,12 +104,6 @@ impl Pairs {
         Pairs { pairs, ..Pairs::default() }
     }
 
-    /// The name of every pair, and how many of it are open.
-    pub(super) fn open(&self) -> impl Iterator<Item = (&str, usize)> {
-        let count = |number| self.open.iter().filter(|open| open.pair == number).count();
-        self.pairs.iter().enumerate().map(move |(number, pair)| (pair.name.as_str(), count(number)))
-    }
-
     pub(super) fn packet(&mut self, at_ns: i64, handle: Handle, packet: &Packet, out: &mut Out<'_>) {
         if self.pairs.is_empty() {
             return;
@@ -291,7 +285,7 @@ impl Pairs {
 
     fn closed(&mut self, at: usize, seen: &Seen<'_>, out: &mut Out<'_>) {
         let Seen { at_ns, handle, packet, args, .. } = *seen;
-        let Some(Open { pair, key, mut draft, connection, .. }) = self.open.remove(at) else { return };
+        let Some(Open { pair, mut draft, connection, .. }) = self.open.remove(at) else { return };
         let pair = &self.pairs[pair];
         draft.end_ns = Some(at_ns);
         draft.from_row(handle);
@@ -319,7 +313,7 @@ impl Pairs {
         for stage in stages.map(|stages| stages_of(&draft, stages, packet)).unwrap_or_default() {
             out.ended.push_back(Ended { at_ns, draft: stage });
         }
-        out.moments.push(Moment::closed(pair.name.clone(), key, &draft));
+        out.moments.push(Moment::closed(pair.name.clone(), &draft));
         out.ended.push_back(Ended { at_ns, draft });
     }
 
@@ -347,20 +341,20 @@ impl Pairs {
     }
 
     fn superseded(&mut self, at: usize, at_ns: i64, out: &mut Out<'_>) {
-        let Some(Open { pair, key, mut draft, .. }) = self.open.remove(at) else { return };
+        let Some(Open { pair, mut draft, .. }) = self.open.remove(at) else { return };
         draft.event("retransmitted", at_ns, json!({}));
         draft.set("tapedeck.superseded", true);
         draft.end_ns = Some(at_ns);
-        out.moments.push(Moment::closed(self.pairs[pair].name.clone(), key, &draft));
+        out.moments.push(Moment::closed(self.pairs[pair].name.clone(), &draft));
         out.ended.push_back(Ended { at_ns, draft });
     }
 
     /// The oldest open pair will not be closed any more.
     fn unclosed(&mut self, at_ns: i64, why: &str, out: &mut Out<'_>) {
-        let Some(Open { pair, key, mut draft, .. }) = self.open.pop_front() else { return };
+        let Some(Open { pair, mut draft, .. }) = self.open.pop_front() else { return };
         draft.event("not closed", at_ns, json!({"tapedeck.reason": why}));
         draft.failed("not_closed");
-        out.moments.push(Moment::closed(self.pairs[pair].name.clone(), key, &draft));
+        out.moments.push(Moment::closed(self.pairs[pair].name.clone(), &draft));
         out.ended.push_back(Ended { at_ns, draft });
     }
 

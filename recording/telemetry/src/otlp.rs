@@ -81,6 +81,14 @@ impl Target {
         Target::with(given, |name| std::env::var(name).ok().filter(|value| !value.is_empty()))
     }
 
+    /// A receiver over gRPC at this address, whatever the variables say.
+    ///
+    /// # Errors
+    /// [`Error::Url`].
+    pub fn parse_grpc(url: &str) -> Result<Target, Error> {
+        Target::with(url, |name| (name == "OTEL_EXPORTER_OTLP_PROTOCOL").then(|| "grpc".to_owned()))
+    }
+
     fn with(given: &str, var: impl Fn(&str) -> Option<String>) -> Result<Target, Error> {
         let signal = |what: &str| var(&format!("OTEL_EXPORTER_OTLP_TRACES_{what}"));
         let any = |what: &str| signal(what).or_else(|| var(&format!("OTEL_EXPORTER_OTLP_{what}")));

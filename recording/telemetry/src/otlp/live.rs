@@ -58,6 +58,17 @@ pub struct Ended {
     pub problem: Option<String>,
 }
 
+impl Ended {
+    /// So many of those that were sent were refused after all.
+    pub fn refused(&mut self, spans: u64) {
+        if spans > 0 {
+            let spans = spans.min(self.sent);
+            (self.sent, self.lost) = (self.sent - spans, self.lost + spans);
+            self.problem.get_or_insert_with(|| "it refused them".to_owned());
+        }
+    }
+}
+
 impl Live {
     /// Begins to send what is handed over. Called within a tokio runtime; `say` is told once when the receiver takes
     /// nothing.

@@ -1,0 +1,88 @@
+//! The collector's own life: what it does, as logs for whoever asks (`RUST_LOG`, `--log`), and as spans of a service of
+//! its own, to the receiver that gets the run's.
+
+use std::future::Future;
+
+use opentelemetry::KeyValue;
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use telemetry::otlp::Target;
+use tracing::Instrument;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
+
+use crate::{AnyError, cli};
+
+/// The service whose life it is.
+const SERVICE: &str = "tapedeck-collector";
+
+/// Carries out a command, while somebody listens to what it says of itself.
+///
+/// # Errors
+/// What keeps the command from being carried out, or from being listened to.
+pub async fn lived<T>(
+    telling: cli::Telling,
+    name: &'static str,
+    command: impl Future<Output = Result<T, AnyError>>,
+) -> Result<T, AnyError> {
+    let own = Own::begin(&telling)?;
+    let result = command.instrument(tracing::info_span!("command", otel.name = name)).await;
+    own.end().await;
+    result
+}
+
+/// Listens to what this program says of itself.
+struct Own {
+    provider: Option<SdkTracerProvider>,
+}
+
+impl Own {
+    /// Begins to listen; once in a program. Called within a tokio runtime.
+    ///
+    /// # Errors
+    /// Where spans should be sent and it can't be said where, or by what.
+    fn begin(telling: &cli::Telling) -> Result<Own, AnyError> {
+        let provider = telling.otlp.as_deref().map(provider).transpose()?;
+        let spans = provider.as_ref().map(|provider| {
+            // Only what is said here: what the exporter does would never end.
+            let ours = Targets::new().with_targets([("collector", LevelFilter::INFO), ("compose", LevelFilter::INFO)]);
+            tracing_opentelemetry::layer().with_tracer(provider.tracer("tapedeck")).with_filter(ours)
+        });
+        let rejected = telling.otlp.as_ref().map(|_| telling.rejected.clone());
+        tracing_subscriber::registry().with(logs(telling.log)).with(spans).with(rejected).try_init()?;
+        Ok(Own { provider })
+    }
+
+    /// Sends what is left, and waits for it no longer than the exporter does.
+    async fn end(self) {
+        let Some(provider) = self.provider else { return };
+        let ended = tokio::task::spawn_blocking(move || provider.shutdown()).await;
+        if let Ok(Err(error)) = ended {
+            tracing::warn!("the spans of the collector's own life: {error}");
+        }
+    }
+}
+
+/// Logs to stderr: what `RUST_LOG` asks for, else nothing, or, where a form is asked for, what happens.
+fn logs<S>(form: Option<cli::Log>) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+{
+    let usual = if form.is_some() { LevelFilter::INFO } else { LevelFilter::OFF };
+    let filter = EnvFilter::builder().with_default_directive(usual.into()).from_env_lossy();
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    match form {
+        Some(cli::Log::Json) => layer.json().with_filter(filter).boxed(),
+        _ => layer.with_filter(filter).boxed(),
+    }
+}
+
+fn provider(otlp: &str) -> Result<SdkTracerProvider, AnyError> {
+    let exporter = Target::parse(otlp)?.exporter()?;
+    let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
+    let resource = Resource::builder().with_service_name(SERVICE).with_attribute(version).build();
+    Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build())
+}

@@ -1,0 +1,103 @@
+//! A recording's spans as they are told to others: those of its table, and on them what its spec found broken.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use recording::reader::Recording;
+use recording::record::Span;
+use serde_json::{Value, json};
+use telemetry::otlp::Row;
+
+use crate::check;
+use crate::cli::Cli;
+use crate::error::Error;
+use crate::judge::{Judged, Observed};
+use crate::report::{self, AssertionReport, RunReport};
+use crate::spec::Spec;
+use crate::views::Engine;
+
+/// The spans of one run.
+pub struct Spans {
+    /// The run.
+    pub run_id: String,
+    /// Wall-clock time of its start.
+    pub started_unix_ns: i64,
+    /// Its spans.
+    pub rows: Vec<Row>,
+}
+
+/// Reads the spans of a recording, and judges it by `spec`, or its own copy where it has one.
+///
+/// # Errors
+/// Anything that keeps it from being read or judged, and where it has no spans.
+pub fn read(cli: &Cli, path: &Path, spec: Option<&Path>) -> Result<Spans, Error> {
+    let recording = Recording::open(path)?;
+    let (run_id, started_unix_ns) = (recording.run().run_id.clone(), recording.run().started_unix_ns);
+    let mut rows = recording.rows::<Span>()?;
+    if rows.is_empty() {
+        let shown = path.display();
+        let problem =
+            format!("{shown} has no spans: `collector spans {shown}` derives them, with --scenario for its pairs");
+        return Err(Error::Usage(problem));
+    }
+    if let Some(spec) = spec_of(path, spec) {
+        let spec = Arc::new(Spec::read(&spec)?);
+        let engine = Engine::start(cli.time_limit)?;
+        let judged = check::run(&engine, recording, &spec, None);
+        engine.abandon();
+        mark(&mut rows, &judged?);
+    }
+    Ok(Spans { run_id, started_unix_ns, rows })
+}
+
+fn spec_of(path: &Path, asked: Option<&Path>) -> Option<PathBuf> {
+    let own = path.join("spec.toml");
+    asked.map(Path::to_owned).or_else(|| own.is_file().then_some(own))
+}
+
+/// Notes each violation on the spans that its evidence made, else on the run's own.
+fn mark(rows: &mut [Row], report: &RunReport) {
+    for assertion in &report.assertions {
+        for violation in &assertion.judgement.violations {
+            let event = event(report, assertion, violation);
+            let evidence = &violation.observation.evidence;
+            let mut concerned: Vec<&mut Row> = rows.iter_mut().filter(|row| is_from(&row.row, evidence)).collect();
+            if concerned.is_empty() {
+                concerned = rows.iter_mut().filter(|row| row.row.parent_span_id.is_none()).collect();
+            }
+            concerned.into_iter().for_each(|row| append(&mut row.row.events, event.clone()));
+        }
+    }
+}
+
+fn is_from(span: &Span, evidence: &[String]) -> bool {
+    let quoted = |handle: &String| span.attributes.contains(&format!("\"{handle}\""));
+    evidence.iter().any(quoted)
+}
+
+fn event(report: &RunReport, assertion: &AssertionReport, violation: &Judged) -> Value {
+    let row = &violation.observation;
+    let last_ns = row.until_ns.unwrap_or(report.end_ns);
+    let at_ns = if row.observed == Observed::Missing { last_ns } else { row.from_ns.unwrap_or(last_ns) };
+    let mut attributes = json!({
+        "tapedeck.assertion": assertion.id,
+        "tapedeck.assertion.attribution": assertion.judgement.attribution.map(|attribution| attribution.name()),
+        "tapedeck.assertion.bound": assertion.bound,
+        "tapedeck.assertion.evidence": row.evidence,
+        "tapedeck.assertion.margin": violation.margin,
+        "tapedeck.assertion.observed": report::observed_json(violation),
+        "tapedeck.assertion.says": assertion.says,
+        "tapedeck.assertion.subject": row.subject,
+        "tapedeck.assertion.unit": assertion.unit,
+    });
+    if let Some(members) = attributes.as_object_mut() {
+        members.retain(|_, value| !value.is_null());
+    }
+    json!({"at_ns": at_ns.clamp(0, report.end_ns), "attributes": attributes, "name": "assertion failed"})
+}
+
+fn append(events: &mut String, event: Value) {
+    let mut list: Vec<Value> = serde_json::from_str(events).unwrap_or_default();
+    list.push(event);
+    *events = Value::Array(list).to_string();
+}
