@@ -86,6 +86,9 @@ load() {
 
 # --- where to look
 
+# Jaeger's page looks back an hour if it is not told; 2001 is before every run.
+long_ago_us=978307200000000
+
 # Of each run in a file of OpenMetrics: its id, its scenario, the id of its trace, and when it began and ended, in ms.
 runs_in() {
     awk '
@@ -123,7 +126,7 @@ links() {
         while read -r run scenario trace from to; do
             printf '%-12s %s\n' 'run' "$grafana/d/tapedeck-run?var-run=$run&from=$from&to=$to${elsewhere:+&$elsewhere}"
             printf '%-12s %s\n' 'its trace' "$jaeger/trace/$trace"
-            printf '%-12s %s\n' 'its like' "$jaeger/search?service=$scenario"
+            printf '%-12s %s\n' 'its like' "$jaeger/search?service=$scenario&lookback=custom&start=$long_ago_us&end=${to}000&limit=200"
             compare="$compare&var-run=$run"
         done <"$folder/loaded"
     else
