@@ -54,7 +54,9 @@ impl Metrics {
 
     fn with_limit(run_id: &str, scenario: &str, limit: usize) -> Metrics {
         let mut store = Store::new(run_id, scenario, limit);
+        // These two are there, however few there may be.
         store.known(Known::RunElapsed, &[], Life::Elapsing);
+        store.known(Known::SeriesRefused, &[], Life::Kept);
         Metrics {
             store,
             trace_id: ids::trace_id(run_id),

@@ -96,6 +96,9 @@ struct Family<'s> {
     members: Vec<Place>,
 }
 
+/// A name, and what it is said to be: where two families claim one name, both are there until it is decided.
+type FamilyKey<'s> = (&'s str, Kind);
+
 /// Every family as a text of its own, the last of which ends the page.
 pub(crate) fn families<'s>(sheets: &[Sheet<'s>]) -> impl Iterator<Item = String> + use<'s> {
     let sheets: Vec<Sheet<'s>> = sheets.iter().map(|sheet| Sheet { store: sheet.store, seen: sheet.seen }).collect();
@@ -105,7 +108,7 @@ pub(crate) fn families<'s>(sheets: &[Sheet<'s>]) -> impl Iterator<Item = String>
 }
 
 /// The families as their names and types claim them.
-fn planned<'s>(sheets: &[Sheet<'s>]) -> BTreeMap<&'s str, Family<'s>> {
+fn planned<'s>(sheets: &[Sheet<'s>]) -> BTreeMap<FamilyKey<'s>, Family<'s>> {
     let mut names: BTreeMap<&str, BTreeSet<(&str, Kind)>> = BTreeMap::new();
     for name in sheets.iter().flat_map(|sheet| &sheet.store.names) {
         names.entry(&name.text).or_default().insert((&name.family, name.kind));
@@ -129,8 +132,8 @@ fn planned<'s>(sheets: &[Sheet<'s>]) -> BTreeMap<&'s str, Family<'s>> {
     }
 }
 
-fn gathered<'s>(sheets: &[Sheet<'s>], unknown: &BTreeSet<&str>) -> BTreeMap<&'s str, Family<'s>> {
-    let mut families: BTreeMap<&'s str, Family<'s>> = BTreeMap::new();
+fn gathered<'s>(sheets: &[Sheet<'s>], unknown: &BTreeSet<&str>) -> BTreeMap<FamilyKey<'s>, Family<'s>> {
+    let mut families: BTreeMap<FamilyKey<'s>, Family<'s>> = BTreeMap::new();
     for (place, sheet) in sheets.iter().enumerate() {
         let mut claims: Vec<(&'s str, Kind, &'static str)> = Vec::new();
         for name in &sheet.store.names {
@@ -141,7 +144,7 @@ fn gathered<'s>(sheets: &[Sheet<'s>], unknown: &BTreeSet<&str>) -> BTreeMap<&'s 
         }
         for (id, series) in sheet.store.series.iter().enumerate() {
             let (name, kind, help) = claims[series.name];
-            let family = families.entry(name).or_insert(Family { name, kind, help, members: Vec::new() });
+            let family = families.entry((name, kind)).or_insert(Family { name, kind, help, members: Vec::new() });
             family.members.push((place, id));
         }
     }
@@ -150,24 +153,25 @@ fn gathered<'s>(sheets: &[Sheet<'s>], unknown: &BTreeSet<&str>) -> BTreeMap<&'s 
 }
 
 /// Text pages tell `x_created` as a gauge of its own, where OpenMetrics has it within `x`.
-fn adopt_created<'s>(families: &mut BTreeMap<&'s str, Family<'s>>) {
+fn adopt_created<'s>(families: &mut BTreeMap<FamilyKey<'s>, Family<'s>>) {
     let is_typed = |family: &Family<'_>| matches!(family.kind, Kind::Counter | Kind::Histogram | Kind::Summary);
-    let created: Vec<(&'s str, &'s str)> = families
-        .values()
-        .filter(|family| !is_typed(family))
-        .filter_map(|family| Some((family.name, family.name.strip_suffix("_created")?)))
-        .filter(|(_, of)| families.get(of).is_some_and(is_typed))
+    let typed: BTreeMap<&'s str, FamilyKey<'s>> =
+        families.iter().filter(|(_, family)| is_typed(family)).map(|(key, family)| (family.name, *key)).collect();
+    let created: Vec<(FamilyKey<'s>, FamilyKey<'s>)> = families
+        .iter()
+        .filter(|(_, family)| !is_typed(family))
+        .filter_map(|(key, family)| Some((*key, *typed.get(family.name.strip_suffix("_created")?)?)))
         .collect();
-    for (name, of) in created {
-        let Some(adopted) = families.remove(name) else { continue };
-        if let Some(family) = families.get_mut(of) {
+    for (key, of) in created {
+        let Some(adopted) = families.remove(&key) else { continue };
+        if let Some(family) = families.get_mut(&of) {
             family.members.extend(adopted.members);
         }
     }
 }
 
 /// The typed families that claim a name which another claims too.
-fn clashing<'s>(families: &BTreeMap<&'s str, Family<'s>>) -> BTreeSet<&'s str> {
+fn clashing<'s>(families: &BTreeMap<FamilyKey<'s>, Family<'s>>) -> BTreeSet<&'s str> {
     let mut claims: BTreeMap<String, Vec<&Family<'s>>> = BTreeMap::new();
     for family in families.values() {
         let suffixes: &[&str] = match family.kind {
