@@ -8,6 +8,7 @@
 # make verdict-bench  compares verdicts with the truth and with other methods on generated histories, a minute or two; SEEDS="frozen" takes one seed
 # make screenshot  takes the README's picture of a trace in Jaeger's UI again
 # make fuzz   feeds each decoder random bytes, for SECONDS each (600)
+# make observe  brings up Jaeger, Prometheus and Grafana in Docker, and prints where to look; RUN="latest" loads recordings; observe-down
 # make setup  installs what they need (asks for nothing, says what it does)
 # make setup-docker  installs and starts what demo-docker needs: an engine, Compose, base images; stop-docker ends that engine
 
@@ -17,7 +18,7 @@ VENV := $(CACHE)/venv
 BUILD := --workspace --quiet
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo demo-docker test fuzz soak soak-docker histories bench verdict-bench flamegraph screenshot setup setup-docker stop-docker build lint
+.PHONY: demo demo-docker test fuzz soak soak-docker histories bench verdict-bench flamegraph screenshot observe observe-down setup setup-docker stop-docker build lint
 .DEFAULT_GOAL := demo
 
 setup:
@@ -45,6 +46,7 @@ demo-docker: build
 
 test: build
 	@fixtures/verdicts/install.sh
+	@fixtures/observability/install.sh
 	@fixtures/observability/traces.sh
 	@if command -v cargo-nextest >/dev/null; then cargo nextest run --workspace; else cargo test --workspace; fi
 	@$(TARGET)/debug/replay explain fixtures/specs/021.toml >/dev/null
@@ -83,6 +85,13 @@ soak soak-docker: build
 	@rm -rf runs/soak
 	@fixtures/recordings/record $(FAULTS) --into runs/soak
 	@$(VENV)/bin/python -B fixtures/recordings/judge.py --from runs/soak $(FAULTS) $(if $(filter good,$(FAULTS)),drift)
+
+# Without RUN nothing of ours needs to be built.
+observe: $(if $(RUN),build)
+	@REPLAY=$(TARGET)/debug/replay compose/observability/observe.sh up $(RUN)
+
+observe-down:
+	@compose/observability/observe.sh down
 
 # Runs that are there already are not made again.
 histories: build

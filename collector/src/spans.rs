@@ -78,6 +78,7 @@ impl Deriver {
     /// Takes a row that was recorded as number `seq` of its table, or, where recording has ended, as none.
     pub fn take(&mut self, at_ns: i64, seq: Option<i64>, row: &Row) {
         let handle = seq.map(|seq| (row.table(), seq));
+        self.pairs.settle(at_ns, &mut self.ended);
         match row {
             Row::Packet(packet) => {
                 self.sessions.packet(at_ns, handle, packet, &mut self.ended);

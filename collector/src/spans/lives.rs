@@ -137,7 +137,7 @@ impl Lives {
             return self.note(at_ns, handle, event);
         };
         let told = attributes(event);
-        let name = if what == "container" { "container.exit_code" } else { "process.exit.code" };
+        let name = if what == "container" { "tapedeck.container.exit_code" } else { "process.exit.code" };
         if what != "media" {
             draft.set(name, event.exit_code);
         }

@@ -11,6 +11,10 @@ use super::{Ended, Moment, sessions};
 
 /// The most pairs that are kept open; the oldest then ends as one that was not closed.
 const MAX_OPEN: usize = 10_000;
+/// How long after a pair was closed an event of its key still belongs to it: that the answer came is said then.
+const AFTER_NS: i64 = 2_000_000_000;
+/// Rows come nearly in order of time; this much later none that belongs to it is still to come.
+const SLACK_NS: i64 = 1_000_000_000;
 /// Of how many keys it is remembered that they were opened before.
 const MAX_KEYS: usize = 100_000;
 
@@ -69,11 +73,22 @@ struct Open {
     draft: Draft,
 }
 
+/// A pair that is closed, and may still be acknowledged.
+struct Closed {
+    pair: usize,
+    tap: String,
+    key: String,
+    connection: i64,
+    at_ns: i64,
+    draft: Draft,
+}
+
 /// Pairs as they open and close.
 #[derive(Default)]
 pub(super) struct Pairs {
     pairs: Vec<Pair>,
     open: VecDeque<Open>,
+    closed: VecDeque<Closed>,
     /// How often each key was opened.
     attempts: HashMap<(usize, String, String), u64>,
     /// The keys of `attempts`, oldest first.
@@ -263,18 +278,26 @@ impl Pairs {
             Value::Array(args) if args.len() == 1 => args[0].to_string(),
             args => args.to_string(),
         };
-        for open in self.open.iter_mut().filter(|open| open.pair == number && open.tap == packet.tap) {
-            if open.connection != packet.connection || key.is_some_and(|key| open.key != key) {
-                continue;
-            }
+        let is_its = |pair: usize, tap: &str, connection: i64, of: &str| {
+            let same = pair == number && tap == packet.tap && connection == packet.connection;
+            same && key.is_none_or(|key| of == key)
+        };
+        let open = self.open.iter_mut().filter(|open| is_its(open.pair, &open.tap, open.connection, &open.key));
+        let open = open.map(|open| &mut open.draft);
+        // Without a key it is about what is open.
+        let closed = self.closed.iter_mut().filter(|closed| {
+            let in_time = key.is_some() && (closed.at_ns..=closed.at_ns + AFTER_NS).contains(&at_ns);
+            in_time && is_its(closed.pair, &closed.tap, closed.connection, &closed.key)
+        });
+        for draft in open.chain(closed.map(|closed| &mut closed.draft)) {
             let direction = packet.direction.as_str();
             match role {
-                Role::Error => open.draft.exception(at_ns, event, &told),
+                Role::Error => draft.exception(at_ns, event, &told),
                 Role::Ack | Role::Event => {
                     let word = if role == Role::Ack { "ack" } else { "event" };
                     let attributes =
                         json!({"tapedeck.pair.role": word, "tapedeck.direction": direction, "tapedeck.args": told});
-                    open.draft.event(event, at_ns, attributes);
+                    draft.event(event, at_ns, attributes);
                 }
             }
             if role == Role::Ack {
@@ -285,8 +308,8 @@ impl Pairs {
 
     fn closed(&mut self, at: usize, seen: &Seen<'_>, out: &mut Out<'_>) {
         let Seen { at_ns, handle, packet, args, .. } = *seen;
-        let Some(Open { pair, mut draft, connection, .. }) = self.open.remove(at) else { return };
-        let pair = &self.pairs[pair];
+        let Some(Open { pair: number, tap, key, connection, mut draft, .. }) = self.open.remove(at) else { return };
+        let pair = &self.pairs[number];
         draft.end_ns = Some(at_ns);
         draft.from_row(handle);
         draft.set("tapedeck.reply.event", packet.event.clone().or_else(|| packet.packet_type.clone()));
@@ -314,7 +337,17 @@ impl Pairs {
             out.ended.push_back(Ended { at_ns, draft: stage });
         }
         out.moments.push(Moment::closed(pair.name.clone(), &draft));
-        out.ended.push_back(Ended { at_ns, draft });
+        self.closed.push_back(Closed { pair: number, tap, key, connection: packet.connection, at_ns, draft });
+    }
+
+    /// Gives the spans of pairs that were closed so long ago that nothing more is said of them.
+    pub(super) fn settle(&mut self, now_ns: i64, ended: &mut VecDeque<Ended>) {
+        while let Some(closed) = self.closed.front()
+            && closed.at_ns + AFTER_NS + SLACK_NS < now_ns
+            && let Some(Closed { at_ns, draft, .. }) = self.closed.pop_front()
+        {
+            ended.push_back(Ended { at_ns, draft });
+        }
     }
 
     /// An answer that nobody waits for: to something that was answered, given up, or never asked.
@@ -367,6 +400,7 @@ impl Pairs {
     }
 
     pub(super) fn finish(&mut self, end_ns: i64, out: &mut Out<'_>) {
+        self.settle(i64::MAX, out.ended);
         while !self.open.is_empty() {
             self.unclosed(end_ns, "the run ended", out);
         }
