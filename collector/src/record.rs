@@ -11,6 +11,7 @@ mod finished;
 mod run;
 pub(crate) mod stage;
 mod system;
+mod telling;
 mod timeline;
 mod watchers;
 mod wrapped;
@@ -76,7 +77,7 @@ async fn runs(command: &cli::Record, stage: &mut Option<Stage>, stop: &Cancellat
         }
         let mut setup = Setup::new(scenario, clock, &command.common, &command.telling)?;
         setup.command.clone_from(&command.command);
-        setup.metrics.clone_from(&page);
+        setup.telling.metrics.clone_from(&page);
         setup.keep_up = command.keep_up;
         setup.next = ids.next(number).filter(|_| number < command.repeat);
         code = code.max(one(setup, stage.as_mut(), stop).await?);
@@ -116,7 +117,7 @@ pub async fn attach(command: cli::Attach) -> Result<ExitCode, AnyError> {
     scenario.projects.clear();
     scenario.injects.clear();
     let mut setup = Setup::new(scenario, clock, &command.common, &command.telling)?;
-    setup.metrics = metrics_page(&command.telling).await?;
+    setup.telling.metrics = metrics_page(&command.telling).await?;
     setup.duration = given_duration(command.duration.as_deref())?;
     if setup.duration.is_some() || setup.scenario.until.is_none() {
         // What was asked for on the command line, or Ctrl-C, ends it; the limit is for what ends by itself.
@@ -136,7 +137,7 @@ pub async fn tap(command: cli::TapOnly) -> Result<ExitCode, AnyError> {
     let run_id = folder::run_id("tap", clock.unix_ns(0));
     let scenario = Scenario::tap_only(command.listen, upstream, &run_id);
     let mut setup = Setup::new(scenario, clock, &command.common, &command.telling)?;
-    setup.metrics = metrics_page(&command.telling).await?;
+    setup.telling.metrics = metrics_page(&command.telling).await?;
     setup.duration = given_duration(command.duration.as_deref())?;
     Ok(ExitCode::from(one(setup, None, &stop).await?))
 }
@@ -179,7 +180,7 @@ fn report(finished: &Finished) {
         say(format_args!("collector: {problem}"));
     }
     say(finished.summary());
-    finished.spans().into_iter().for_each(say);
+    finished.spans.iter().for_each(say);
     // Whoever reads nothing any more is no reason to end in another way.
     writeln!(std::io::stdout(), "{}", finished.dir.display()).unwrap_or_default();
 }

@@ -5,8 +5,6 @@ use std::path::PathBuf;
 use recording::Table;
 use recording::run::State;
 
-use telemetry::otlp::{self, Target};
-
 use crate::recorder::Progress;
 
 /// Why a run is over.
@@ -43,9 +41,8 @@ pub(super) struct Finished {
     pub(super) state: State,
     pub(super) duration_ns: i64,
     pub(super) progress: Progress,
-    pub(super) run_id: String,
-    /// Where its spans were sent, and what became of them.
-    pub(super) told: Option<(Target, otlp::Ended)>,
+    /// What became of its spans, where somebody wanted them.
+    pub(super) spans: Option<String>,
 }
 
 impl Finished {
@@ -57,19 +54,6 @@ impl Finished {
             _ if self.state != State::Complete || gaps || self.progress.failure.is_some() => 3,
             _ => 0,
         }
-    }
-
-    /// What became of the spans, for whoever wanted them sent. It is no part of the exit code: they are recorded.
-    pub(super) fn spans(&self) -> Option<String> {
-        let (target, ended) = self.told.as_ref()?;
-        let (to, sent, lost) = (target.shown(), ended.sent, ended.lost);
-        let trace = telemetry::ids::trace_id(&self.run_id);
-        if lost == 0 {
-            return Some(format!("{sent} spans sent to {to}, trace {trace}"));
-        }
-        let why = ended.problem.as_deref().unwrap_or("the queue was full");
-        let remedy = format!("`replay export {} --to otlp --otlp {to}` sends them all", self.run_id);
-        Some(format!("{sent} spans sent to {to}, trace {trace}; {lost} were not taken ({why}): {remedy}"))
     }
 
     pub(super) fn summary(&self) -> String {

@@ -10,7 +10,6 @@ use compose::Guard;
 use recording::Table;
 use recording::record::{Param, Run};
 use recording::run::{RunFile, State, Version};
-use telemetry::otlp::{self, Rejected, Sender, Sending, Target};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -19,17 +18,16 @@ use super::faults::Faults;
 use super::finished::{End, Finished};
 use super::stage::Stage;
 use super::system::System;
+use super::telling::{Telling, Told};
 use super::timeline::Timeline;
 use super::watchers::Watchers;
 use super::wrapped::Wrapped;
 use super::{copies, facts, shown};
 use crate::folder::{self, Folder};
 use crate::intake::{Clock, Intake};
-use crate::metrics::{self, Page};
-use crate::recorder::{Derived, Recorder};
+use crate::recorder::Recorder;
 use crate::redact::{self, Redactor};
 use crate::scenario::Scenario;
-use crate::spans::Deriver;
 use crate::status::{self, say};
 use crate::tap::Tap;
 use crate::until::{self, Watch};
@@ -37,8 +35,6 @@ use crate::watch::{HostWatch, ProcessWatch, Watched};
 use crate::wire::Limits;
 use crate::{AnyError, chain, cli};
 
-/// How long a receiver has for the last spans.
-const LAST_SPANS: Duration = Duration::from_secs(10);
 /// How long the last look at every page may take.
 const LAST_LOOK: Duration = Duration::from_secs(6);
 
@@ -57,12 +53,8 @@ pub(super) struct Setup {
     pub(super) host_gateway: IpAddr,
     /// The run that Compose projects are kept up for.
     pub(super) next: Option<String>,
-    /// Where the run's spans are sent.
-    pub(super) otlp: Option<Target>,
-    /// What its receiver took and refused.
-    pub(super) rejected: Rejected,
-    /// Where its metrics are served.
-    pub(super) metrics: Option<Page>,
+    /// To whom the run is told.
+    pub(super) telling: Telling,
 }
 
 impl Setup {
@@ -83,9 +75,7 @@ impl Setup {
             duration: None,
             host_gateway: Ipv4Addr::LOCALHOST.into(),
             next: None,
-            otlp: telling.otlp.as_deref().map(Target::parse).transpose()?,
-            rejected: telling.rejected.clone(),
-            metrics: None,
+            telling: Telling::new(telling)?,
         })
     }
 
@@ -116,19 +106,6 @@ impl Setup {
         })
     }
 
-    /// Begins to send what spans there will be, where anybody wants them.
-    fn send_spans(&self, run_id: &str) -> Result<Option<(otlp::Live, Sending)>, AnyError> {
-        let Some(target) = &self.otlp else { return Ok(None) };
-        let sender = Sender::new(target, run_id, self.clock.unix_ns(0))?;
-        let shown = target.shown();
-        let warn = move |problem| {
-            say(format_args!(
-                "collector: {shown} takes no spans ({problem}): tried again until the end; the run goes on"
-            ));
-        };
-        Ok(Some(otlp::Live::spawn(sender, warn)))
-    }
-
     /// Whether Ctrl-C is the way this run is meant to end.
     fn ends_by_hand(&self) -> bool {
         !self.scenario.kind.starts_it() && self.duration.is_none() && self.scenario.until.is_none()
@@ -144,9 +121,7 @@ struct Live {
     redactor: Arc<Redactor>,
     intake: Intake,
     recorder: Recorder,
-    sending: Option<Sending>,
-    /// Spans that were refused before this run.
-    rejected_before: u64,
+    told: Option<Told>,
     timeline: Timeline,
     watched: Arc<Watched>,
     problems: Vec<String>,
@@ -166,15 +141,11 @@ pub(super) async fn run(
     taps.tracker.spawn(status::show(progress, clock, shown_until));
     let end = live.live(stage, stop).await?;
     taps.stop().await;
-    let (target, sending) = (live.setup.otlp.clone(), live.sending.take());
-    let rejected = live.setup.rejected.clone();
-    let before = live.rejected_before;
+    let told = live.told.take();
     let mut finished = live.finish(end);
     // The recording is whole by now: whoever receives spans holds nothing up.
-    if let (Some(target), Some(sending)) = (target, sending) {
-        let mut ended = sending.end(LAST_SPANS).await;
-        ended.refused(rejected.spans() - before);
-        finished.told = Some((target, ended));
+    if let Some(told) = told {
+        finished.spans = Some(told.end().await);
     }
     Ok(finished)
 }
@@ -204,36 +175,17 @@ impl Live {
         let run_id = run_file.run_id.clone();
         let folder = Folder::create(&setup.runs, &run_id)?;
         let intake = Intake::new(*clock);
-        let (live, sending) = setup.send_spans(&run_id)?.unzip();
-        let counted = setup.metrics.as_ref().map(|page| {
-            let counted = metrics::Shown::new(&run_id, &scenario.name, *clock, live.clone());
-            page.show(counted.clone());
-            counted
-        });
-        let deriver = Deriver::new(&run_id, &scenario.name, scenario.pairs.clone());
+        let (derived, told) = setup.telling.begin(scenario, *clock)?;
         // The journal before run.json: whatever has a run.json can be recovered.
-        let recorder = Recorder::spawn(intake.clone(), folder.journal(), Derived::new(deriver, live, counted))?;
+        let recorder = Recorder::spawn(intake.clone(), folder.journal(), derived)?;
         run_file.write(folder.dir())?;
         problems.extend(copy_texts(scenario, &folder, &redactor)?);
         let source = intake.source("run", "run", &[Table::Run, Table::Params, Table::Timeline]);
         source.live();
         let timeline = Timeline { source, run_id };
         let watched = Arc::new(Watched::default());
-        let rejected_before = setup.rejected.spans();
-        let live = Live {
-            rejected_before,
-            setup,
-            folder,
-            run_file,
-            versions,
-            redactor,
-            intake,
-            recorder,
-            sending,
-            timeline,
-            watched,
-            problems,
-        };
+        let live =
+            Live { setup, folder, run_file, versions, redactor, intake, recorder, told, timeline, watched, problems };
         live.put_run();
         for (name, value) in &live.setup.scenario.params {
             let param = Param { name: name.clone(), value: live.redactor.named(name, value) };
@@ -471,8 +423,7 @@ impl Live {
             state: self.run_file.state,
             duration_ns: self.run_file.duration_ns,
             progress,
-            told: None,
-            run_id: self.run_file.run_id,
+            spans: None,
         }
     }
 
