@@ -122,7 +122,8 @@ fn planned<'s>(sheets: &[Sheet<'s>]) -> BTreeMap<FamilyKey<'s>, Family<'s>> {
         if clashing.is_empty() {
             return families;
         }
-        let of_clashing = |name: &&&Name| clashing.contains(name.family.as_str());
+        let is_typed = |name: &Name| !matches!(name.kind, Kind::Gauge | Kind::Unknown);
+        let of_clashing = |name: &&&Name| is_typed(name) && clashing.contains(name.family.as_str());
         let known = unknown.len();
         let all: Vec<&'s Name> = sheets.iter().flat_map(|sheet| &sheet.store.names).collect();
         unknown.extend(all.iter().filter(of_clashing).map(|name| name.text.as_str()));
