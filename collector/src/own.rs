@@ -2,6 +2,7 @@
 //! its own, to the receiver that gets the run's.
 
 use std::future::Future;
+use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider;
@@ -16,6 +17,8 @@ use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::{AnyError, cli};
 
+/// How long a receiver has for the last of these spans: nobody waits for them.
+const LAST_SPANS: Duration = Duration::from_secs(1);
 /// The service whose life it is.
 const SERVICE: &str = "tapedeck-collector";
 
@@ -51,15 +54,15 @@ impl Own {
             let ours = Targets::new().with_targets([("collector", LevelFilter::INFO), ("compose", LevelFilter::INFO)]);
             tracing_opentelemetry::layer().with_tracer(provider.tracer("tapedeck")).with_filter(ours)
         });
-        let rejected = telling.otlp.as_ref().map(|_| telling.rejected.clone());
+        let rejected = telling.otlp.as_ref().map(|_| telling.rejected.layer());
         tracing_subscriber::registry().with(logs(telling.log)).with(spans).with(rejected).try_init()?;
         Ok(Own { provider })
     }
 
-    /// Sends what is left, and waits for it no longer than the exporter does.
+    /// Sends what is left.
     async fn end(self) {
         let Some(provider) = self.provider else { return };
-        let ended = tokio::task::spawn_blocking(move || provider.shutdown()).await;
+        let ended = tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(LAST_SPANS)).await;
         if let Ok(Err(error)) = ended {
             tracing::warn!("the spans of the collector's own life: {error}");
         }

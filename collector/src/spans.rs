@@ -14,7 +14,8 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use recording::Row;
 use recording::record::{Run, Span};
@@ -58,6 +59,8 @@ pub struct Deriver {
     pairs: Pairs,
     looks: Looks,
     ended: VecDeque<Ended>,
+    /// The subjects that have had a span, by hash: what lives again after its end gets another subject.
+    told: HashSet<u64>,
     moments: Vec<Moment>,
 }
 
@@ -71,6 +74,7 @@ impl Deriver {
             pairs: Pairs::new(pairs),
             looks: Looks::default(),
             ended: VecDeque::new(),
+            told: HashSet::new(),
             moments: Vec::new(),
         }
     }
@@ -82,13 +86,17 @@ impl Deriver {
         match row {
             Row::Packet(packet) => {
                 self.sessions.packet(at_ns, handle, packet, &mut self.ended);
+                let parent = || {
+                    let sid = packet.sid.as_deref().filter(|sid| self.sessions.is_told(&packet.tap, sid))?;
+                    Some(sessions::subject(&packet.tap, sid))
+                };
                 let mut out = Out { ended: &mut self.ended, moments: &mut self.moments };
-                self.pairs.packet(at_ns, handle, packet, &mut out);
+                self.pairs.packet(at_ns, handle, packet, parent, &mut out);
+                self.leave(at_ns);
             }
             Row::ConnectionRow(row) => {
-                if self.sessions.connection(at_ns, handle, row, &mut self.ended) {
-                    self.pairs.left(at_ns, &row.tap, row.connection);
-                }
+                self.sessions.connection(at_ns, handle, row, &mut self.ended);
+                self.leave(at_ns);
             }
             Row::Event(event) => self.lives.event(at_ns, handle, event, &mut self.ended),
             Row::Probe(probe) => self.looks.probe(at_ns, handle, probe, &mut self.ended),
@@ -96,6 +104,12 @@ impl Deriver {
             Row::Poll(poll) => self.looks.page(at_ns, handle, &Page::poll(poll), &mut self.ended),
             Row::Gap(gap) => self.lives.gap(at_ns, gap),
             _ => {}
+        }
+    }
+
+    fn leave(&mut self, at_ns: i64) {
+        for (tap, session) in self.sessions.left() {
+            self.pairs.left(at_ns, &tap, &session);
         }
     }
 
@@ -113,7 +127,12 @@ impl Deriver {
 
     /// The next span that has ended, with the time at which that was known.
     pub fn next_span(&mut self) -> Option<(i64, Span)> {
-        let Ended { at_ns, draft } = self.ended.pop_front()?;
+        let Ended { at_ns, mut draft } = self.ended.pop_front()?;
+        let (subject, mut lives) = (draft.subject.clone(), 1);
+        while !self.told.insert(hash(&draft.subject)) {
+            lives += 1;
+            draft.subject = format!("{subject}/{lives}");
+        }
         Some((at_ns, draft.row(&self.run_id)))
     }
 
@@ -121,4 +140,8 @@ impl Deriver {
     pub fn moments(&mut self) -> impl Iterator<Item = Moment> + use<'_> {
         self.moments.drain(..)
     }
+}
+
+fn hash(subject: &str) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(subject)
 }

@@ -11,7 +11,7 @@ use telemetry::otlp::Row;
 use crate::check;
 use crate::cli::Cli;
 use crate::error::Error;
-use crate::judge::{Judged, Observed};
+use crate::judge::{Judged, Observed, Outcome};
 use crate::report::{self, AssertionReport, RunReport};
 use crate::spec::Spec;
 use crate::views::Engine;
@@ -57,6 +57,14 @@ fn spec_of(path: &Path, asked: Option<&Path>) -> Option<PathBuf> {
 
 /// Notes each violation on the spans that its evidence made, else on the run's own.
 fn mark(rows: &mut [Row], report: &RunReport) {
+    let is_broken = report.assertions.iter().any(|assertion| assertion.judgement.outcome == Outcome::Broken);
+    for root in rows.iter_mut().filter(|row| is_broken && row.row.parent_span_id.is_none()) {
+        root.row.status = "error".to_owned();
+        let mut attributes: Value = serde_json::from_str(&root.row.attributes).unwrap_or_default();
+        attributes["error.type"] = "assertion_failed".into();
+        attributes["tapedeck.outcome"] = Outcome::Broken.name().into();
+        root.row.attributes = attributes.to_string();
+    }
     for assertion in &report.assertions {
         for violation in &assertion.judgement.violations {
             let event = event(report, assertion, violation);

@@ -1,9 +1,11 @@
 //! `replay traces`: Jaeger's UI over recordings, from this one process.
 //!
 //! It receives OTLP as Jaeger does, so a run that is being recorded can be watched here too; what it is asked to show
-//! from the start it sends to itself.
+//! from the start it sends to itself. The pages are those of the crate `otlp-embedded`, and so is its gRPC; its store is
+//! not used, since it forgets traces of more than 800 spans.
 
 mod receiver;
+mod store;
 
 use std::net::SocketAddr;
 
@@ -17,10 +19,6 @@ use crate::exit::Exit;
 use crate::spans::{self, Spans};
 use crate::{report, runs};
 use receiver::Receiver;
-
-/// What is kept: the oldest traces go first.
-const MAX_TRACES: u32 = 1_000;
-const MAX_BYTES: usize = 512 << 20;
 
 /// Serves until Ctrl-C.
 ///
@@ -37,13 +35,13 @@ pub fn traces(cli: &Cli, asked: &Traces) -> Result<Exit, Error> {
 }
 
 async fn serve(asked: &Traces, shown: Vec<Spans>) -> Result<(), Error> {
-    let config = otlp_embedded::Config { max_length: MAX_TRACES, max_memory_usage: MAX_BYTES };
-    let state = otlp_embedded::State::new(config);
+    let receiver = Receiver::default();
     let (ui, ui_address) = listen(asked.listen, "--listen").await?;
     let (otlp, otlp_address) = listen(asked.otlp, "--otlp").await?;
-    let app = otlp_embedded::ui_app(state.clone(), "/");
+    let unused = otlp_embedded::State::new(otlp_embedded::Config { max_length: 0, max_memory_usage: 0 });
+    let app = receiver.api().fallback_service(otlp_embedded::ui_app(unused, "/"));
     let pages = tokio::spawn(async move { axum::serve(ui, app).await });
-    let service = otlp_embedded::TraceServiceServer::new(Receiver::new(state))
+    let service = otlp_embedded::TraceServiceServer::new(receiver)
         .accept_compressed(tonic::codec::CompressionEncoding::Gzip)
         .max_decoding_message_size(64 << 20);
     let receiver = tonic::transport::Server::builder().add_service(service);

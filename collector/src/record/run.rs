@@ -145,7 +145,7 @@ pub(super) async fn run(
     let mut finished = live.finish(end);
     // The recording is whole by now: whoever receives spans holds nothing up.
     if let Some(told) = told {
-        finished.spans = Some(told.end().await);
+        finished.spans = Some(told.end(&finished.dir).await);
     }
     Ok(finished)
 }

@@ -1,5 +1,6 @@
 //! To whom a run is told while it is recorded: a receiver of its spans, and Prometheus.
 
+use std::path::Path;
 use std::time::Duration;
 
 use telemetry::otlp::{Ended, Live, Rejected, Sender, Sending, Target};
@@ -70,17 +71,17 @@ pub(super) struct Told {
 impl Told {
     /// Gives the receiver its last chance, and says what became of the spans. It is no part of the exit code: they are
     /// recorded.
-    pub(super) async fn end(self) -> String {
+    pub(super) async fn end(self, recording: &Path) -> String {
         let mut ended = self.sending.end(LAST_SPANS).await;
         ended.refused(self.rejected.spans() - self.before);
         let Ended { sent, lost, problem, .. } = ended;
-        let (to, run_id) = (self.target.shown(), self.run_id);
-        let trace = telemetry::ids::trace_id(&run_id);
+        let (to, recording) = (self.target.shown(), recording.display());
+        let trace = telemetry::ids::trace_id(&self.run_id);
         if lost == 0 {
             return format!("{sent} spans sent to {to}, trace {trace}");
         }
         let why = problem.unwrap_or_else(|| "the queue was full".to_owned());
-        let remedy = format!("`replay export {run_id} --to otlp --otlp {to}` sends them all");
+        let remedy = format!("`replay export {recording} --to otlp --otlp {to}` sends them all");
         format!("{sent} spans sent to {to}, trace {trace}; {lost} were not taken ({why}): {remedy}")
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use telemetry::ids;
 
 /// The most events that one span keeps; more are counted.
-const MAX_EVENTS: usize = 256;
+const MAX_EVENTS: usize = 128;
 /// The longest text that an attribute keeps of what was recorded, in characters.
 const MAX_TEXT: usize = 512;
 
@@ -27,7 +27,7 @@ pub(super) struct Draft {
     parent: Option<String>,
     service: String,
     kind: &'static str,
-    name: String,
+    pub(super) name: String,
     pub(super) start_ns: i64,
     pub(super) end_ns: Option<i64>,
     pub(super) status: &'static str,

@@ -187,7 +187,11 @@ impl Lives {
         if let Value::Object(told) = &mut told {
             told.insert("tapedeck.subject".to_owned(), json!(event.subject));
         }
-        self.root.event(&format!("{} {}", event.source, event.event), at_ns, told);
+        let name = match event.event.starts_with(&event.source) {
+            true => event.event.clone(),
+            false => format!("{} {}", event.source, event.event),
+        };
+        self.root.event(&name, at_ns, told);
     }
 
     pub(super) fn gap(&mut self, at_ns: i64, gap: &recording::record::Gap) {

@@ -98,6 +98,7 @@ impl Looks {
             *looks += 1;
         } else if source.has_answered {
             let mut draft = page.draft(source.subject(&page.source), from_ns, handle);
+            draft.name = "no answer".to_owned();
             draft.failed(&problem);
             draft.exception(at_ns, &problem, page.error.unwrap_or(&problem));
             source.silence = Some((draft, 1));
@@ -113,7 +114,10 @@ impl Looks {
 
     pub(super) fn probe(&mut self, at_ns: i64, handle: Handle, probe: &Probe, ended: &mut VecDeque<Ended>) {
         let source = format!("probe:{}", probe.target);
-        let subject = self.source(&source).subject(&source);
+        let known = self.source(&source);
+        let subject = known.subject(&source);
+        known.has_answered |= probe.ok;
+        let is_news = known.has_answered;
         let mut draft = Draft::new(subject, &source, "ffprobe", began(at_ns, probe.took_ms)).of_kind("client");
         draft.set("url.full", probe.url.as_str());
         draft.set("tapedeck.media.format", probe.format.clone());
@@ -122,7 +126,9 @@ impl Looks {
         draft.set("tapedeck.media.duration_s", probe.duration_s);
         draft.from_row(handle);
         if !probe.ok {
-            draft.failed("unreadable");
+            if is_news {
+                draft.failed("unreadable");
+            }
             draft.exception(at_ns, "unreadable", probe.error.as_deref().unwrap_or("ffprobe could not read it"));
         }
         draft.end_ns = Some(at_ns);

@@ -1,20 +1,27 @@
 //! Correlated pairs: the event that opens one, and the event of the same key that closes it.
 
+mod shelf;
+
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use recording::record::Packet;
 use serde_json::{Value, json};
 
-use super::draft::{Draft, Handle};
+use super::draft::{Draft, Handle, short};
 use super::path::JsonPath;
-use super::{Ended, Moment, sessions};
+use super::{Ended, Moment};
+use shelf::{Entry, Place, Shelf};
 
-/// The most pairs that are kept open; the oldest then ends as one that was not closed.
-const MAX_OPEN: usize = 10_000;
+/// The most pairs that are kept open; the oldest then ends as one that was not closed. As many closed ones are kept.
+const MAX_OPEN: usize = 4_096;
+/// The longest key, in bytes: what is longer is no key.
+const MAX_KEY: usize = 512;
 /// How long after a pair was closed an event of its key still belongs to it: that the answer came is said then.
 const AFTER_NS: i64 = 2_000_000_000;
 /// Rows come nearly in order of time; this much later none that belongs to it is still to come.
 const SLACK_NS: i64 = 1_000_000_000;
+/// Of how many open pairs an event without a key is told: the newest.
+const MAX_TOLD: usize = 32;
 /// Of how many keys it is remembered that they were opened before.
 const MAX_KEYS: usize = 100_000;
 
@@ -45,6 +52,58 @@ impl Pair {
         self.tap.as_deref().is_none_or(|own| own == tap) && (named || self.role(event).is_some())
     }
 
+    /// What makes an event one of this pair. Without a path, that is the ack that the opening packet asks for.
+    fn key_of(&self, seen: &Seen<'_>, opens: bool) -> Option<String> {
+        match &self.key {
+            Some(path) => path.text(seen.args).filter(|key| key.len() <= MAX_KEY),
+            None => {
+                let namespace = seen.packet.namespace.as_deref().unwrap_or("/");
+                let id = seen.packet.ack_id.filter(|_| opens)?;
+                Some(format!("{}{namespace}#{id}", seen.session))
+            }
+        }
+    }
+
+    /// The span of a pair that is opened.
+    fn draft(&self, seen: &Seen<'_>, key: &str, attempt: u64) -> Draft {
+        let Seen { packet, args, .. } = *seen;
+        let name = format!("send {}", self.opens);
+        let mut draft = Draft::new(subject(self, packet, key, attempt), &packet.tap, name, packet.first_ns)
+            .of_kind(if packet.direction == "sent" { "client" } else { "server" });
+        if let Some(parent) = seen.parent {
+            draft = draft.below(parent);
+        }
+        message(&mut draft, packet, &self.opens, "send");
+        draft.set("tapedeck.pair", self.name.as_str());
+        draft.set("messaging.message.id", key);
+        for (name, path) in &self.attributes {
+            if let Some(value) = path.find(args).filter(|value| !value.is_object() && !value.is_array()) {
+                draft.set(name, value.clone());
+            }
+        }
+        draft.from_row(seen.handle);
+        draft
+    }
+
+    /// What the closing event says of how it went.
+    fn judge(&self, draft: &mut Draft, args: &Value, at_ns: i64) {
+        if let Some(status) = self.status.as_ref().and_then(|path| path.text(args)) {
+            draft.set("tapedeck.reply.status", status.as_str());
+            match self.ok.contains(&status) {
+                true => draft.status = "ok",
+                false if self.ok.is_empty() => {}
+                false => draft.failed(&status),
+            }
+        }
+        if let Some(error) = self.error.as_ref().and_then(|path| path.find(args)) {
+            let told = error.as_str().map_or_else(|| error.to_string(), str::to_owned);
+            if draft.status != "error" {
+                draft.failed("error");
+            }
+            draft.exception(at_ns, "error", &told);
+        }
+    }
+
     /// What an event is that neither opens nor closes.
     fn role(&self, event: &str) -> Option<Role> {
         let roles = [(&self.errors, Role::Error), (&self.acks, Role::Ack), (&self.events, Role::Event)];
@@ -60,35 +119,11 @@ enum Role {
     Error,
 }
 
-/// A pair that is not closed yet.
-struct Open {
-    pair: usize,
-    tap: String,
-    key: String,
-    connection: i64,
-    direction: String,
-    ack_id: Option<i64>,
-    /// Whether its connection is gone; whoever comes back on another one may send it again.
-    left: bool,
-    draft: Draft,
-}
-
-/// A pair that is closed, and may still be acknowledged.
-struct Closed {
-    pair: usize,
-    tap: String,
-    key: String,
-    connection: i64,
-    at_ns: i64,
-    draft: Draft,
-}
-
 /// Pairs as they open and close.
 #[derive(Default)]
 pub(super) struct Pairs {
     pairs: Vec<Pair>,
-    open: VecDeque<Open>,
-    closed: VecDeque<Closed>,
+    shelf: Shelf,
     /// How often each key was opened.
     attempts: HashMap<(usize, String, String), u64>,
     /// The keys of `attempts`, oldest first.
@@ -104,6 +139,10 @@ struct Seen<'a> {
     at_ns: i64,
     handle: Handle,
     packet: &'a Packet,
+    /// The span that a pair stands below, where its session has one.
+    parent: Option<&'a str>,
+    /// Whose packet it is: the Engine.IO session, or the connection where there is none.
+    session: String,
     event: &'a str,
     args: &'a Value,
 }
@@ -114,33 +153,45 @@ pub(super) struct Out<'a> {
     pub(super) moments: &'a mut Vec<Moment>,
 }
 
+/// A connection in the place of a session.
+pub(super) fn sessionless(connection: i64) -> String {
+    format!("#{connection}")
+}
+
 impl Pairs {
     pub(super) fn new(pairs: Vec<Pair>) -> Pairs {
         Pairs { pairs, ..Pairs::default() }
     }
 
-    pub(super) fn packet(&mut self, at_ns: i64, handle: Handle, packet: &Packet, out: &mut Out<'_>) {
-        if self.pairs.is_empty() {
+    pub(super) fn packet(
+        &mut self,
+        at_ns: i64,
+        handle: Handle,
+        packet: &Packet,
+        parent: impl FnOnce() -> Option<String>,
+        out: &mut Out<'_>,
+    ) {
+        let is_ack = matches!(packet.packet_type.as_deref(), Some("ack" | "binary_ack"));
+        let event = packet.event.as_deref().unwrap_or_default();
+        let concerned = |pair: &Pair| is_ack || (packet.event.is_some() && pair.concerns(&packet.tap, event));
+        let concerned: Vec<usize> = (0..self.pairs.len()).filter(|number| concerned(&self.pairs[*number])).collect();
+        if concerned.is_empty() {
             return;
         }
-        if matches!(packet.packet_type.as_deref(), Some("ack" | "binary_ack")) {
-            return self.protocol_ack(at_ns, handle, packet, out);
+        let (args, parent) = (parsed(packet), parent());
+        let session = packet.sid.clone().unwrap_or_else(|| sessionless(packet.connection));
+        let seen = Seen { at_ns, handle, packet, parent: parent.as_deref(), session, event, args: &args };
+        if is_ack {
+            return self.protocol_ack(&seen, out);
         }
-        let Some(event) = packet.event.as_deref() else { return };
-        let mut parsed_args = None;
-        for number in 0..self.pairs.len() {
-            if self.pairs[number].concerns(&packet.tap, event) {
-                let args = parsed_args.get_or_insert_with(|| parsed(packet));
-                self.event(number, &Seen { at_ns, handle, packet, event, args }, out);
-            }
-        }
+        concerned.into_iter().for_each(|number| self.event(number, &seen, out));
     }
 
     fn event(&mut self, number: usize, seen: &Seen<'_>, out: &mut Out<'_>) {
-        let Seen { packet, event, args, .. } = *seen;
+        let Seen { packet, event, .. } = *seen;
         let pair = &self.pairs[number];
-        let key = pair.key.as_ref().map_or_else(|| Some(String::new()), |path| path.text(args));
         let opens = pair.opens == event && (pair.closes.as_deref() != Some(event) || packet.direction == "sent");
+        let key = pair.key_of(seen, opens);
         if opens {
             let name = pair.name.clone();
             return match key {
@@ -151,8 +202,8 @@ impl Pairs {
         if pair.closes.as_deref() == Some(event)
             && let Some(key) = &key
         {
-            return match self.find(number, packet, Some(key)) {
-                Some(at) => self.closed(at, seen, out),
+            return match self.find(number, seen, key) {
+                Some(place) => self.closed(place, seen, out),
                 None => self.unmatched(number, key, seen, out),
             };
         }
@@ -162,53 +213,39 @@ impl Pairs {
     }
 
     fn opened(&mut self, number: usize, key: String, seen: &Seen<'_>, out: &mut Out<'_>) {
-        let Seen { at_ns, handle, packet, args, .. } = *seen;
-        let before = self.find_again(number, packet, &key);
+        let Seen { at_ns, packet, .. } = *seen;
+        let before = self.find_again(number, seen, &key);
         let attempt = self.attempt(number, &packet.tap, &key);
+        let is_again = before.is_some() || (attempt > 1 && !self.is_open(number, &packet.tap, &key));
         let pair = &self.pairs[number];
-        let mut draft = Draft::new(
-            subject(pair, packet, &key, attempt),
-            &packet.tap,
-            format!("send {}", pair.opens),
-            packet.first_ns,
-        )
-        .of_kind(if packet.direction == "sent" { "client" } else { "server" });
-        if let Some(sid) = &packet.sid {
-            draft = draft.below(&sessions::subject(&packet.tap, sid));
-        }
-        message(&mut draft, packet, &pair.opens, "send");
-        draft.set("tapedeck.pair", pair.name.as_str());
-        draft.set("messaging.message.id", Some(key.as_str()).filter(|key| !key.is_empty()));
-        for (name, path) in &pair.attributes {
-            if let Some(value) = path.find(args).filter(|value| !value.is_object() && !value.is_array()) {
-                draft.set(name, value.clone());
-            }
-        }
-        draft.from_row(handle);
+        let mut draft = pair.draft(seen, &key, attempt);
         out.moments.push(Moment::Opened { pair: pair.name.clone() });
         if attempt > 1 {
             draft.set("tapedeck.attempt", attempt);
         }
-        let is_again = before.is_some() || (attempt > 1 && !self.is_open(number, &packet.tap, &key));
-        if is_again {
+        // An ack's number comes again in another session, and says nothing again.
+        if is_again && pair.key.is_some() {
             draft.set("tapedeck.retransmission", true);
             draft.link(&subject(pair, packet, &key, attempt - 1));
             out.moments.push(Moment::Retransmitted { pair: pair.name.clone() });
         }
-        if let Some(at) = before {
-            self.superseded(at, at_ns, out);
+        if let Some(place) = before {
+            self.superseded(place, at_ns, out);
         }
-        if self.open.len() >= MAX_OPEN {
+        if self.shelf.open() >= MAX_OPEN {
             self.unclosed(at_ns, "too many were open", out);
         }
-        self.open.push_back(Open {
+        self.shelf.put(Entry {
             pair: number,
-            tap: packet.tap.clone(),
             key,
+            tap: packet.tap.clone(),
+            session: seen.session.clone(),
+            namespace: packet.namespace.clone(),
             connection: packet.connection,
             direction: packet.direction.clone(),
             ack_id: packet.ack_id,
             left: false,
+            closed_ns: None,
             draft,
         });
     }
@@ -230,151 +267,141 @@ impl Pairs {
         1
     }
 
+    /// The pairs of a key that are open, oldest first.
+    fn open_of(&self, number: usize, tap: &str, key: &str) -> Vec<(Place, &Entry)> {
+        let places = self.shelf.of_key(number, tap, key).into_iter();
+        let entries = places.filter_map(|place| Some((place, self.shelf.get(place)?)));
+        entries.filter(|(_, entry)| entry.closed_ns.is_none()).collect()
+    }
+
     fn is_open(&self, number: usize, tap: &str, key: &str) -> bool {
-        self.open.iter().any(|open| open.pair == number && open.tap == tap && open.key == key)
+        !self.open_of(number, tap, key).is_empty()
     }
 
-    /// The open pair that an opening packet repeats: of the same connection, or of one that is gone. Somebody else's
-    /// pair on a connection of its own may well have the same key.
-    fn find_again(&self, number: usize, packet: &Packet, key: &str) -> Option<usize> {
-        self.open.iter().rposition(|open| {
-            let same = open.pair == number && open.tap == packet.tap && open.key == key;
-            same && open.direction == packet.direction && (open.connection == packet.connection || open.left)
-        })
-    }
-
-    /// The open pair that an answer belongs to: first one of its own connection.
-    fn find(&self, number: usize, packet: &Packet, key: Option<&str>) -> Option<usize> {
-        let fits = |open: &Open| {
-            open.pair == number
-                && open.tap == packet.tap
-                && open.direction != packet.direction
-                && key.is_none_or(|key| open.key == key)
-        };
-        let own = self.open.iter().position(|open| fits(open) && open.connection == packet.connection);
-        own.or_else(|| self.open.iter().position(|open| fits(open) && open.left))
-    }
-
-    fn protocol_ack(&mut self, at_ns: i64, handle: Handle, packet: &Packet, out: &mut Out<'_>) {
-        let found = self.open.iter().position(|open| {
-            let same = open.ack_id.is_some() && open.ack_id == packet.ack_id && open.connection == packet.connection;
-            same && open.tap == packet.tap && open.direction != packet.direction
+    /// The open pair that an opening packet repeats: of the same session, or of one that is gone. Somebody else's pair
+    /// in a session of its own may well have the same key.
+    fn find_again(&self, number: usize, seen: &Seen<'_>, key: &str) -> Option<Place> {
+        let open = self.open_of(number, &seen.packet.tap, key).into_iter().rev();
+        let mut same = open.filter(|(_, entry)| {
+            entry.direction == seen.packet.direction && (entry.session == seen.session || entry.left)
         });
-        let Some(at) = found else { return };
-        if self.pairs[self.open[at].pair].closes.is_none() {
-            let seen = Seen { at_ns, handle, packet, event: "", args: &parsed(packet) };
-            return self.closed(at, &seen, out);
-        }
-        let open = &mut self.open[at];
-        open.draft.event("ack", at_ns, json!({"tapedeck.pair.role": "ack", "tapedeck.direction": packet.direction}));
-        out.moments.push(Moment::Acknowledged { pair: self.pairs[open.pair].name.clone() });
+        same.next().map(|(place, _)| place)
     }
 
-    /// An event on the way. Without a key it is about everything that is open on its connection.
+    /// The open pair that an answer belongs to: first one of its own session.
+    fn find(&self, number: usize, seen: &Seen<'_>, key: &str) -> Option<Place> {
+        let mut open = self.open_of(number, &seen.packet.tap, key);
+        open.retain(|(_, entry)| entry.direction != seen.packet.direction);
+        let own = open.iter().find(|(_, entry)| entry.session == seen.session);
+        own.or_else(|| open.iter().find(|(_, entry)| entry.left)).map(|(place, _)| *place)
+    }
+
+    fn protocol_ack(&mut self, seen: &Seen<'_>, out: &mut Out<'_>) {
+        let Seen { at_ns, packet, .. } = *seen;
+        let found = packet.ack_id.and_then(|id| self.shelf.of_ack(&packet.tap, &seen.session, &packet.namespace, id));
+        let Some(place) = found else { return };
+        let Some(entry) = self.shelf.get_mut(place).filter(|entry| entry.direction != packet.direction) else { return };
+        let pair = &self.pairs[entry.pair];
+        if pair.closes.is_none() {
+            return self.closed(place, seen, out);
+        }
+        entry.draft.event("ack", at_ns, json!({"tapedeck.pair.role": "ack", "tapedeck.direction": packet.direction}));
+        out.moments.push(Moment::Acknowledged { pair: pair.name.clone() });
+    }
+
+    /// An event on the way. Without a key it is about what is open in its session.
     fn noted(&mut self, number: usize, key: Option<&str>, seen: &Seen<'_>, role: Role, out: &mut Out<'_>) {
         let Seen { at_ns, packet, event, args, .. } = *seen;
-        let name = &self.pairs[number].name;
         let told = match args {
-            Value::Array(args) if args.len() == 1 => args[0].to_string(),
-            args => args.to_string(),
+            Value::Array(args) if args.len() == 1 => short(&args[0].to_string()),
+            args => short(&args.to_string()),
         };
-        let is_its = |pair: usize, tap: &str, connection: i64, of: &str| {
-            let same = pair == number && tap == packet.tap && connection == packet.connection;
-            same && key.is_none_or(|key| of == key)
+        let concerned: Vec<Place> = match key {
+            Some(key) => self.shelf.of_key(number, &packet.tap, key),
+            None => {
+                let open = self.shelf.of_session(&packet.tap, &seen.session);
+                open.filter(|place| self.shelf.get(*place).is_some_and(|entry| entry.pair == number))
+                    .take(MAX_TOLD)
+                    .collect()
+            }
         };
-        let open = self.open.iter_mut().filter(|open| is_its(open.pair, &open.tap, open.connection, &open.key));
-        let open = open.map(|open| &mut open.draft);
-        // Without a key it is about what is open.
-        let closed = self.closed.iter_mut().filter(|closed| {
-            let in_time = key.is_some() && (closed.at_ns..=closed.at_ns + AFTER_NS).contains(&at_ns);
-            in_time && is_its(closed.pair, &closed.tap, closed.connection, &closed.key)
-        });
-        for draft in open.chain(closed.map(|closed| &mut closed.draft)) {
-            let direction = packet.direction.as_str();
+        for place in concerned {
+            let Some(entry) = self.shelf.get_mut(place).filter(|entry| entry.session == seen.session) else { continue };
+            if entry.closed_ns.is_some_and(|closed_ns| !(closed_ns..=closed_ns + AFTER_NS).contains(&at_ns)) {
+                continue;
+            }
+            let word = if role == Role::Ack { "ack" } else { "event" };
+            let attributes =
+                json!({"tapedeck.pair.role": word, "tapedeck.direction": packet.direction, "tapedeck.args": told});
             match role {
-                Role::Error => draft.exception(at_ns, event, &told),
-                Role::Ack | Role::Event => {
-                    let word = if role == Role::Ack { "ack" } else { "event" };
-                    let attributes =
-                        json!({"tapedeck.pair.role": word, "tapedeck.direction": direction, "tapedeck.args": told});
-                    draft.event(event, at_ns, attributes);
-                }
+                Role::Error => entry.draft.exception(at_ns, event, &told),
+                Role::Ack | Role::Event => entry.draft.event(event, at_ns, attributes),
             }
             if role == Role::Ack {
-                out.moments.push(Moment::Acknowledged { pair: name.clone() });
+                out.moments.push(Moment::Acknowledged { pair: self.pairs[number].name.clone() });
             }
         }
     }
 
-    fn closed(&mut self, at: usize, seen: &Seen<'_>, out: &mut Out<'_>) {
-        let Seen { at_ns, handle, packet, args, .. } = *seen;
-        let Some(Open { pair: number, tap, key, connection, mut draft, .. }) = self.open.remove(at) else { return };
-        let pair = &self.pairs[number];
+    fn closed(&mut self, place: Place, seen: &Seen<'_>, out: &mut Out<'_>) {
+        let Seen { at_ns, packet, args, .. } = *seen;
+        let Some(Entry { pair, connection, draft, .. }) = self.shelf.get_mut(place) else { return };
+        let pair = &self.pairs[*pair];
         draft.end_ns = Some(at_ns);
-        draft.from_row(handle);
+        draft.from_row(seen.handle);
         draft.set("tapedeck.reply.event", packet.event.clone().or_else(|| packet.packet_type.clone()));
         draft.set("tapedeck.reply.size", packet.wire_bytes);
-        if connection != packet.connection {
+        if *connection != packet.connection {
             draft.set("tapedeck.reply.connection", packet.connection);
         }
-        if let Some(status) = pair.status.as_ref().and_then(|path| path.text(args)) {
-            draft.set("tapedeck.reply.status", status.as_str());
-            match pair.ok.contains(&status) {
-                true => draft.status = "ok",
-                false if pair.ok.is_empty() => {}
-                false => draft.failed(&status),
-            }
-        }
-        if let Some(error) = pair.error.as_ref().and_then(|path| path.find(args)) {
-            let told = error.as_str().map_or_else(|| error.to_string(), str::to_owned);
-            if draft.status != "error" {
-                draft.failed("error");
-            }
-            draft.exception(at_ns, "error", &told);
-        }
+        pair.judge(draft, args, at_ns);
         let stages = pair.stages.as_ref().and_then(|path| path.find(args));
-        for stage in stages.map(|stages| stages_of(&draft, stages, packet)).unwrap_or_default() {
+        for stage in stages.map(|stages| stages_of(draft, stages, packet)).unwrap_or_default() {
             out.ended.push_back(Ended { at_ns, draft: stage });
         }
-        out.moments.push(Moment::closed(pair.name.clone(), &draft));
-        self.closed.push_back(Closed { pair: number, tap, key, connection: packet.connection, at_ns, draft });
+        out.moments.push(Moment::closed(pair.name.clone(), draft));
+        self.shelf.close(place, at_ns);
+        if self.shelf.closed() > MAX_OPEN {
+            self.settle_before(i64::MAX, 1, out.ended);
+        }
     }
 
     /// Gives the spans of pairs that were closed so long ago that nothing more is said of them.
     pub(super) fn settle(&mut self, now_ns: i64, ended: &mut VecDeque<Ended>) {
-        while let Some(closed) = self.closed.front()
-            && closed.at_ns + AFTER_NS + SLACK_NS < now_ns
-            && let Some(Closed { at_ns, draft, .. }) = self.closed.pop_front()
-        {
-            ended.push_back(Ended { at_ns, draft });
+        self.settle_before(now_ns.saturating_sub(AFTER_NS + SLACK_NS), usize::MAX, ended);
+    }
+
+    fn settle_before(&mut self, before_ns: i64, many: usize, ended: &mut VecDeque<Ended>) {
+        for _ in 0..many {
+            let Some(Entry { closed_ns, draft, .. }) = self.shelf.take_closed(before_ns) else { return };
+            ended.push_back(Ended { at_ns: closed_ns.unwrap_or_default(), draft });
         }
     }
 
     /// An answer that nobody waits for: to something that was answered, given up, or never asked.
     fn unmatched(&mut self, number: usize, key: &str, seen: &Seen<'_>, out: &mut Out<'_>) {
-        let Seen { at_ns, handle, packet, event, .. } = *seen;
+        let Seen { at_ns, packet, event, .. } = *seen;
         self.unmatched += 1;
         let pair = &self.pairs[number];
         let subject = format!("unmatched/{}/{}", pair.name, self.unmatched);
         let mut draft =
             Draft::new(subject, &packet.tap, format!("receive {event}"), packet.first_ns).of_kind("consumer");
-        if let Some(sid) = &packet.sid {
-            draft = draft.below(&sessions::subject(&packet.tap, sid));
+        if let Some(parent) = seen.parent {
+            draft = draft.below(parent);
         }
         message(&mut draft, packet, event, "receive");
-        draft.set("messaging.message.id", Some(key).filter(|key| !key.is_empty()));
+        draft.set("messaging.message.id", key);
         draft.set("tapedeck.unmatched", true);
-        let attempts = self.attempts.get(&(number, packet.tap.clone(), key.to_owned()));
-        if let Some(attempts) = attempts {
+        if let Some(attempts) = self.attempts.get(&(number, packet.tap.clone(), key.to_owned())) {
             draft.link(&self::subject(pair, packet, key, *attempts));
         }
-        draft.from_row(handle);
+        draft.from_row(seen.handle);
         draft.end_ns = Some(at_ns);
         out.ended.push_back(Ended { at_ns, draft });
     }
 
-    fn superseded(&mut self, at: usize, at_ns: i64, out: &mut Out<'_>) {
-        let Some(Open { pair, mut draft, .. }) = self.open.remove(at) else { return };
+    fn superseded(&mut self, place: Place, at_ns: i64, out: &mut Out<'_>) {
+        let Some(Entry { pair, mut draft, .. }) = self.shelf.take(place) else { return };
         draft.event("retransmitted", at_ns, json!({}));
         draft.set("tapedeck.superseded", true);
         draft.end_ns = Some(at_ns);
@@ -384,24 +411,28 @@ impl Pairs {
 
     /// The oldest open pair will not be closed any more.
     fn unclosed(&mut self, at_ns: i64, why: &str, out: &mut Out<'_>) {
-        let Some(Open { pair, mut draft, .. }) = self.open.pop_front() else { return };
+        let oldest = self.shelf.oldest().and_then(|place| self.shelf.take(place));
+        let Some(Entry { pair, mut draft, .. }) = oldest else { return };
         draft.event("not closed", at_ns, json!({"tapedeck.reason": why}));
         draft.failed("not_closed");
         out.moments.push(Moment::closed(self.pairs[pair].name.clone(), &draft));
         out.ended.push_back(Ended { at_ns, draft });
     }
 
-    /// A connection is gone; what is open on it may still be answered on another one.
-    pub(super) fn left(&mut self, at_ns: i64, tap: &str, connection: i64) {
-        for open in self.open.iter_mut().filter(|open| open.tap == tap && open.connection == connection && !open.left) {
-            open.left = true;
-            open.draft.event("connection closed", at_ns, json!({}));
+    /// A session is gone; what is open in it may still be answered in another one.
+    pub(super) fn left(&mut self, at_ns: i64, tap: &str, session: &str) {
+        let places: Vec<Place> = self.shelf.of_session(tap, session).collect();
+        for place in places {
+            if let Some(entry) = self.shelf.get_mut(place).filter(|entry| !entry.left) {
+                entry.left = true;
+                entry.draft.event("session ended", at_ns, json!({}));
+            }
         }
     }
 
     pub(super) fn finish(&mut self, end_ns: i64, out: &mut Out<'_>) {
-        self.settle(i64::MAX, out.ended);
-        while !self.open.is_empty() {
+        self.settle_before(i64::MAX, usize::MAX, out.ended);
+        while self.shelf.open() > 0 {
             self.unclosed(end_ns, "the run ended", out);
         }
     }

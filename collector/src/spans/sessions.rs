@@ -5,8 +5,13 @@ use std::collections::{BTreeMap, VecDeque};
 use recording::record::{ConnectionRow, Packet};
 use serde_json::json;
 
-use super::Ended;
 use super::draft::{Draft, Handle, shown};
+use super::{Ended, pairs};
+
+/// The most sessions that are followed at a time at one tap; the one that is silent longest then ends.
+const MAX_SESSIONS: usize = 10_000;
+/// Of how many sessions it is remembered that they have ended: what comes late begins no new one.
+const MAX_ENDED: usize = 1_024;
 
 /// The name of a session's span in a trace.
 pub(super) fn subject(tap: &str, sid: &str) -> String {
@@ -39,6 +44,11 @@ struct Tap {
     /// By sid.
     sessions: BTreeMap<String, Session>,
     connections: BTreeMap<i64, Connection>,
+    /// Sessions that have ended, oldest first; and those, and connections, that did since anybody asked.
+    ended: VecDeque<String>,
+    left: Vec<String>,
+    /// Since when the server refuses connections, and how many.
+    refused: Option<(Draft, u64)>,
 }
 
 impl Sessions {
@@ -48,12 +58,21 @@ impl Sessions {
             self.taps.insert(packet.tap.clone(), Tap::default());
         }
         let Some(tap) = self.taps.get_mut(&packet.tap) else { return };
-        let connection = tap.connections.entry(packet.connection).or_default();
-        if connection.sid.as_ref() != Some(sid) {
-            connection.sid = Some(sid.clone());
+        if !tap.sessions.contains_key(sid) && tap.has_ended(sid) {
+            return;
         }
+        let connection = tap.connections.get_mut(&packet.connection);
         if !tap.sessions.contains_key(sid) {
-            tap.sessions.insert(sid.clone(), Session::begin(packet, sid, connection));
+            let begun = Session::begin(packet, sid, connection.as_deref());
+            if tap.sessions.len() >= MAX_SESSIONS {
+                tap.end_idle(ended);
+            }
+            tap.sessions.insert(sid.clone(), begun);
+        }
+        if let Some(connection) =
+            tap.connections.get_mut(&packet.connection).filter(|known| known.sid.as_ref() != Some(sid))
+        {
+            connection.sid = Some(sid.clone());
         }
         let Some(session) = tap.sessions.get_mut(sid) else { return };
         session.packet(at_ns, handle, packet);
@@ -63,84 +82,115 @@ impl Sessions {
         }
     }
 
-    /// Whether a connection ended that may have carried something.
-    pub(super) fn connection(
-        &mut self,
-        at_ns: i64,
-        handle: Handle,
-        row: &ConnectionRow,
-        ended: &mut VecDeque<Ended>,
-    ) -> bool {
+    /// Whether a session has a span, or has had one.
+    pub(super) fn is_told(&self, tap: &str, sid: &str) -> bool {
+        self.taps.get(tap).is_some_and(|tap| tap.sessions.contains_key(sid) || tap.has_ended(sid))
+    }
+
+    /// The sessions that ended since the last time, by tap.
+    pub(super) fn left(&mut self) -> Vec<(String, String)> {
+        let taps = self.taps.iter_mut();
+        taps.flat_map(|(name, tap)| tap.left.drain(..).map(|session| (name.clone(), session))).collect()
+    }
+
+    pub(super) fn connection(&mut self, at_ns: i64, handle: Handle, row: &ConnectionRow, ended: &mut VecDeque<Ended>) {
         let tap = self.taps.entry(row.tap.clone()).or_default();
         let kind = row.kind.as_str();
         match kind {
             "open" => {
+                if let Some((mut draft, attempts)) = tap.refused.take() {
+                    draft.set("tapedeck.attempts", attempts);
+                    draft.from_row(handle);
+                    draft.end_ns = Some(at_ns);
+                    ended.push_back(Ended { at_ns, draft });
+                }
                 let peer = row.peer.clone();
                 tap.connections.insert(row.connection, Connection { from_ns: Some(at_ns), handle, peer, sid: None });
-                false
             }
             "refused" => {
-                ended.push_back(Ended { at_ns, draft: refused(at_ns, handle, row) });
-                false
+                let (draft, attempts) = tap.refused.get_or_insert_with(|| (refused(at_ns, handle, row), 0));
+                *attempts += 1;
+                draft.exception(at_ns, "refused", &problem_of(row));
             }
             // The close of a WebSocket is told with its code, the end of the connection with its peer.
             "close" | "reset" if row.peer.is_none() => {
                 let told = json!({"tapedeck.close_code": row.close_code, "tapedeck.row": shown(handle)});
-                if let Some(session) = tap.session_of(row.connection) {
+                if let Some((_, session)) = tap.session_of(row.connection) {
                     session.draft.event("websocket close", at_ns, told);
                 }
-                false
             }
             "close" | "reset" => {
-                if let Some(session) = tap.session_of(row.connection) {
+                if let Some((sid, session)) = tap.session_of(row.connection) {
                     session.draft.from_row(handle);
                     if kind == "reset" {
                         session.draft.failed(kind);
                     }
-                }
-                if let Some(Connection { sid: Some(sid), .. }) = tap.connections.remove(&row.connection) {
                     tap.end(at_ns, &sid, ended);
                 }
-                true
+                tap.connections.remove(&row.connection);
+                tap.left.push(pairs::sessionless(row.connection));
             }
-            _ => false,
+            _ => {}
         }
     }
 
     pub(super) fn finish(&mut self, end_ns: i64, ended: &mut VecDeque<Ended>) {
-        let sessions = std::mem::take(&mut self.taps).into_values().flat_map(|tap| tap.sessions.into_values());
-        for Session { mut draft, websocket, last_ns } in sessions {
-            draft.end_ns = websocket.is_none().then_some(last_ns);
-            ended.push_back(Ended { at_ns: end_ns, draft });
+        for tap in std::mem::take(&mut self.taps).into_values() {
+            if let Some((mut draft, attempts)) = tap.refused {
+                draft.set("tapedeck.attempts", attempts);
+                ended.push_back(Ended { at_ns: end_ns, draft });
+            }
+            for Session { mut draft, websocket, last_ns } in tap.sessions.into_values() {
+                draft.end_ns = websocket.is_none().then_some(last_ns);
+                ended.push_back(Ended { at_ns: end_ns, draft });
+            }
         }
     }
 }
 
 impl Tap {
-    /// The session that a connection belongs to alone.
-    fn session_of(&mut self, connection: i64) -> Option<&mut Session> {
-        let sid = self.connections.get(&connection)?.sid.as_ref()?;
-        self.sessions.get_mut(sid).filter(|session| session.websocket == Some(connection))
+    fn has_ended(&self, sid: &str) -> bool {
+        self.ended.iter().any(|ended| ended == sid)
+    }
+
+    /// The session whose WebSocket a connection is.
+    fn session_of(&mut self, connection: i64) -> Option<(String, &mut Session)> {
+        let sid = self.connections.get(&connection)?.sid.clone()?;
+        let session = self.sessions.get_mut(&sid).filter(|session| session.websocket == Some(connection))?;
+        Some((sid, session))
+    }
+
+    /// Ends the session that has been silent longest.
+    fn end_idle(&mut self, ended: &mut VecDeque<Ended>) {
+        let idle = self.sessions.iter().min_by_key(|(_, session)| session.last_ns);
+        if let Some((sid, last_ns)) = idle.map(|(sid, session)| (sid.clone(), session.last_ns)) {
+            self.end(last_ns, &sid, ended);
+        }
     }
 
     fn end(&mut self, at_ns: i64, sid: &str, ended: &mut VecDeque<Ended>) {
         if let Some(Session { mut draft, .. }) = self.sessions.remove(sid) {
             draft.end_ns = Some(at_ns);
             ended.push_back(Ended { at_ns, draft });
+            if self.ended.len() >= MAX_ENDED {
+                self.ended.pop_front();
+            }
+            self.ended.push_back(sid.to_owned());
+            self.left.push(sid.to_owned());
         }
     }
 }
 
 impl Session {
-    fn begin(packet: &Packet, sid: &str, connection: &Connection) -> Session {
-        let from_ns = connection.from_ns.unwrap_or(packet.first_ns);
+    fn begin(packet: &Packet, sid: &str, connection: Option<&Connection>) -> Session {
+        let from_ns = connection.and_then(|connection| connection.from_ns).unwrap_or(packet.first_ns);
         let mut draft = Draft::new(subject(&packet.tap, sid), &packet.tap, "session", from_ns).of_kind("client");
         draft.set("session.id", sid);
         draft.set("messaging.system", "socket.io");
         draft.set("network.transport", "tcp");
-        draft.set("network.peer.address", connection.peer.clone());
+        draft.set("network.peer.address", connection.and_then(|connection| connection.peer.clone()));
         draft.set("tapedeck.connection", packet.connection);
-        draft.from_row(connection.handle);
+        draft.from_row(connection.and_then(|connection| connection.handle));
         Session { draft, websocket: None, last_ns: packet.first_ns }
     }
 
@@ -174,14 +224,14 @@ impl Session {
 fn refused(at_ns: i64, handle: Handle, row: &ConnectionRow) -> Draft {
     let ConnectionRow { tap, connection, .. } = row;
     let mut draft = Draft::new(format!("connect/{tap}/{connection}"), tap, "connect", at_ns).of_kind("client");
-    let detail = row.detail.as_deref().and_then(|detail| serde_json::from_str::<serde_json::Value>(detail).ok());
-    let error = detail.as_ref().and_then(|detail| detail["error"].as_str()).unwrap_or("refused").to_owned();
     draft.set("network.transport", "tcp");
-    draft.set("network.peer.address", row.peer.clone());
     draft.set("tapedeck.connection", *connection);
     draft.from_row(handle);
     draft.failed("refused");
-    draft.exception(at_ns, "refused", &error);
-    draft.end_ns = Some(at_ns);
     draft
+}
+
+fn problem_of(row: &ConnectionRow) -> String {
+    let detail = row.detail.as_deref().and_then(|detail| serde_json::from_str::<serde_json::Value>(detail).ok());
+    detail.as_ref().and_then(|detail| detail["error"].as_str()).unwrap_or("refused").to_owned()
 }

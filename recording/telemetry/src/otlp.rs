@@ -21,11 +21,15 @@ use opentelemetry_otlp::{
     ExporterBuildError, RetryPolicy, SpanExporter, WithExportConfig, WithHttpConfig, WithTonicConfig,
 };
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::resource::EnvResourceDetector;
 use opentelemetry_sdk::trace::SpanExporter as _;
 use recording::Stamped;
 use recording::record::Span;
 
+use tracing::Instrument;
+
+use http::Noted;
 pub use live::{Ended, Live, Sending};
 pub use rejected::Rejected;
 
@@ -133,6 +137,10 @@ impl Target {
     /// # Errors
     /// [`Error::Certificate`], [`Error::Client`], [`Error::Exporter`].
     pub fn exporter(&self) -> Result<SpanExporter, Error> {
+        self.noting_exporter(&Noted::default())
+    }
+
+    fn noting_exporter(&self, noted: &Noted) -> Result<SpanExporter, Error> {
         // Whoever sends decides what is tried again, and when.
         let retry = RetryPolicy::disabled();
         let built = match self.protocol {
@@ -144,7 +152,7 @@ impl Target {
                 }
             }
             Protocol::HttpProtobuf => {
-                let builder = SpanExporter::builder().with_http().with_http_client(http::Client::new()?);
+                let builder = SpanExporter::builder().with_http().with_http_client(http::Client::new(noted)?);
                 let builder = builder.with_protocol(opentelemetry_otlp::Protocol::HttpBinary);
                 builder.with_endpoint(&self.url).with_retry_policy(retry).build()
             }
@@ -169,7 +177,7 @@ pub struct Sender {
     run_id: String,
     started_unix_ns: i64,
     /// One for each service: a resource is what an exporter has.
-    exporters: BTreeMap<String, SpanExporter>,
+    exporters: BTreeMap<String, (SpanExporter, Noted)>,
 }
 
 /// What became of spans that were sent.
@@ -224,9 +232,10 @@ impl Sender {
 
     fn prepare(&mut self, service: &str) -> Result<(), Error> {
         if !self.exporters.contains_key(service) {
-            let mut exporter = self.target.exporter()?;
+            let noted = Noted::default();
+            let mut exporter = self.target.noting_exporter(&noted)?;
             exporter.set_resource(&self.resource(service));
-            self.exporters.insert(service.to_owned(), exporter);
+            self.exporters.insert(service.to_owned(), (exporter, noted));
         }
         Ok(())
     }
@@ -240,9 +249,20 @@ impl Sender {
         Resource::builder_empty().with_detector(Box::new(EnvResourceDetector::new())).with_attributes(own).build()
     }
 
+    /// What went wrong, without what everybody knows.
+    fn problem(&self, service: &str, error: &OTelSdkError) -> String {
+        let noted = self.exporters.get(service).and_then(|(_, noted)| noted.take());
+        let told = match error {
+            OTelSdkError::InternalFailure(told) => told.clone(),
+            other => other.to_string(),
+        };
+        let told = told.trim_start_matches("TonicTracesClient export failed with gRPC code: ");
+        noted.unwrap_or_else(|| told.to_owned())
+    }
+
     async fn send_service(&self, service: &str, rows: Vec<Row>) -> Outcome {
         let mut outcome = Outcome::default();
-        let Some(exporter) = self.exporters.get(service) else {
+        let Some((exporter, _)) = self.exporters.get(service) else {
             return Outcome { left: rows, ..outcome };
         };
         let mut rows = rows.into_iter();
@@ -253,13 +273,13 @@ impl Sender {
             }
             let data = batch.iter().filter_map(|row| convert::span_data(row, self.started_unix_ns)).collect();
             // The exporter's own limit does not hold while a connection is made.
-            let called = tokio::time::timeout(timeout(), exporter.export(data)).await;
+            let called = tokio::time::timeout(timeout(), exporter.export(data)).instrument(rejected::call()).await;
             let problem = match called {
                 Ok(Ok(())) => {
                     outcome.sent += batch.len();
                     continue;
                 }
-                Ok(Err(error)) => error.to_string(),
+                Ok(Err(error)) => self.problem(service, &error),
                 Err(_) => format!("no answer within {} s", timeout().as_secs_f64()),
             };
             outcome.left.extend(batch);

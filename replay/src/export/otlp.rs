@@ -24,7 +24,7 @@ pub(super) fn export(cli: &Cli, asked: &Export) -> Result<Exit, Error> {
     let target = Target::parse(&asked.otlp).map_err(sending)?;
     let rejected = Rejected::default();
     // Only here does anybody listen to what the exporter has to say.
-    let _listening = tracing::subscriber::set_default(tracing_subscriber::registry().with(rejected.clone()));
+    let _listening = tracing::subscriber::set_default(tracing_subscriber::registry().with(rejected.layer()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Engine)?;
     for path in runs::all(&cli.runs_dir, &asked.runs)? {
         let Spans { run_id, started_unix_ns, rows } = spans::read(cli, &path, asked.spec.as_deref())?;

@@ -1,35 +1,44 @@
-//! Receives spans as Jaeger does: kind, status and scope become tags, which its UI shows, and a span that comes again,
-//! as after an answer that was lost, is one span.
+//! OTLP over gRPC in, Jaeger's query API out, over one store.
 
-use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use otlp_embedded::proto::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
-use otlp_embedded::proto::common::v1::{AnyValue, KeyValue, any_value::Value};
-use otlp_embedded::proto::trace::v1::Span;
-use otlp_embedded::{StateRef, TraceService, TraceServiceImpl};
-use tonic::{Request, Response, Status};
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use otlp_embedded::TraceService;
+use otlp_embedded::proto::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
+use serde_json::{Value, json};
+use tonic::{Request, Status};
 
-/// Of how many spans it is remembered that they came.
-const MAX_KNOWN: usize = 1_000_000;
+use super::store::Store;
 
-/// OTLP in, Jaeger's view of it into the store.
+/// How many traces a search gives where it is not said.
+const LIMIT: usize = 20;
+
+/// Both doors of the store.
+#[derive(Clone, Default)]
 pub(super) struct Receiver {
-    store: TraceServiceImpl,
-    known: Mutex<HashSet<(Vec<u8>, Vec<u8>)>>,
+    store: Arc<Mutex<Store>>,
 }
 
 impl Receiver {
-    pub(super) fn new(store: StateRef) -> Receiver {
-        Receiver { store: TraceServiceImpl::new(store), known: Mutex::default() }
+    fn lock(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn is_new(&self, span: &Span) -> bool {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MAX_KNOWN {
-            known.clear();
-        }
-        known.insert((span.trace_id.clone(), span.span_id.clone()))
+    /// The part of Jaeger's query API that its UI asks. Times are not asked: a recording is as old as it is.
+    pub(super) fn api(&self) -> Router {
+        Router::new()
+            .route("/api/services", get(services))
+            .route("/api/services/{service}/operations", get(operations))
+            .route("/api/operations", get(operations_by_query))
+            .route("/api/traces", get(search))
+            .route("/api/traces/{id}", get(trace))
+            .with_state(self.clone())
     }
 }
 
@@ -37,41 +46,68 @@ impl Receiver {
 impl TraceService for Receiver {
     async fn export(
         &self,
-        mut request: Request<ExportTraceServiceRequest>,
-    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        let scopes = request.get_mut().resource_spans.iter_mut().flat_map(|resource| &mut resource.scope_spans);
-        for scope in scopes {
-            scope.spans.retain(|span| self.is_new(span));
-            let name = scope.scope.as_ref().map(|scope| scope.name.clone()).unwrap_or_default();
-            scope.spans.iter_mut().for_each(|span| tag(span, &name));
-        }
-        self.store.export(request).await
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<tonic::Response<ExportTraceServiceResponse>, Status> {
+        let mut store = self.lock();
+        let taken = request.into_inner().resource_spans.into_iter().map(|received| store.take(received));
+        let refused: usize = taken.map(|taken| taken.err().unwrap_or_default()).sum();
+        let partial_success = (refused > 0).then(|| ExportTracePartialSuccess {
+            rejected_spans: refused as i64,
+            error_message: "there is no more room for this trace".to_owned(),
+        });
+        Ok(tonic::Response::new(ExportTraceServiceResponse { partial_success }))
     }
 }
 
-fn tag(span: &mut Span, scope: &str) {
-    let kind = match span.kind {
-        2 => "server",
-        3 => "client",
-        4 => "producer",
-        5 => "consumer",
-        _ => "internal",
-    };
-    let mut tags = vec![("span.kind", text(kind)), ("otel.scope.name", text(scope))];
-    match span.status.as_ref().map(|status| (status.code, status.message.as_str())) {
-        Some((1, _)) => tags.push(("otel.status_code", text("OK"))),
-        Some((2, message)) => {
-            tags.extend([("otel.status_code", text("ERROR")), ("error", Value::BoolValue(true))]);
-            tags.push(("otel.status_description", text(message)));
-        }
-        _ => {}
-    }
-    let tags = tags.into_iter().filter(|(_, value)| *value != text(""));
-    span.attributes.extend(
-        tags.map(|(key, value)| KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }) }),
-    );
+type Asked = Query<Vec<(String, String)>>;
+
+fn value<'a>(asked: &'a Asked, name: &str) -> Option<&'a str> {
+    asked.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
 }
 
-fn text(text: &str) -> Value {
-    Value::StringValue(text.to_owned())
+fn data(data: Value) -> Response {
+    let total = data.as_array().map_or(0, Vec::len);
+    json_of(StatusCode::OK, &json!({"data": data, "total": total, "limit": 0, "offset": 0, "errors": null}))
+}
+
+fn json_of(status: StatusCode, body: &Value) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+}
+
+async fn services(State(receiver): State<Receiver>) -> Response {
+    data(json!(receiver.lock().services()))
+}
+
+async fn operations(State(receiver): State<Receiver>, Path(service): Path<String>) -> Response {
+    let store = receiver.lock();
+    let names: std::collections::BTreeSet<&str> =
+        store.operations(&service).into_iter().map(|(name, _)| name).collect();
+    data(json!(names))
+}
+
+async fn operations_by_query(State(receiver): State<Receiver>, asked: Asked) -> Response {
+    let store = receiver.lock();
+    let found = store.operations(value(&asked, "service").unwrap_or_default());
+    data(found.into_iter().map(|(name, kind)| json!({"name": name, "spanKind": kind})).collect())
+}
+
+async fn search(State(receiver): State<Receiver>, asked: Asked) -> Response {
+    let store = receiver.lock();
+    let ids: Vec<&str> = asked.iter().filter(|(key, _)| key == "traceID").map(|(_, id)| id.as_str()).collect();
+    if !ids.is_empty() {
+        return data(ids.into_iter().filter_map(|id| store.trace(id)).collect());
+    }
+    let limit = value(&asked, "limit").and_then(|limit| limit.parse().ok()).unwrap_or(LIMIT);
+    let operation = value(&asked, "operation").filter(|operation| *operation != "all");
+    data(Value::Array(store.search(value(&asked, "service"), operation, limit)))
+}
+
+async fn trace(State(receiver): State<Receiver>, Path(id): Path<String>) -> Response {
+    match receiver.lock().trace(&id) {
+        Some(trace) => data(json!([trace])),
+        None => {
+            let error = json!({"code": 404, "msg": "trace not found"});
+            json_of(StatusCode::NOT_FOUND, &json!({"data": null, "errors": [error]}))
+        }
+    }
 }

@@ -3,6 +3,8 @@
 //! The SDK calls exporters from threads of its own, where an async client finds no reactor and panics; so each request
 //! runs as a task of the runtime.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use opentelemetry_http::{HttpClient, HttpError};
@@ -13,17 +15,35 @@ use super::{Error, timeout, tls};
 /// The longest answer that is read: it only says what was refused.
 const MAX_ANSWER: usize = 4 << 20;
 
+/// Why the last request had no answer: the exporter only says that there is none.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Noted(Arc<Mutex<Option<String>>>);
+
+impl Noted {
+    /// What was noted since the last time.
+    pub(super) fn take(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn note(&self, error: &(dyn std::error::Error + 'static)) {
+        let causes = std::iter::successors(error.source(), |error| (*error).source());
+        let told = causes.last().map_or_else(|| error.to_string(), ToString::to_string);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Client {
     http: reqwest::Client,
     runtime: Handle,
+    noted: Noted,
 }
 
 impl Client {
-    pub(super) fn new() -> Result<Client, Error> {
+    pub(super) fn new(noted: &Noted) -> Result<Client, Error> {
         let builder = tls::http(reqwest::Client::builder().timeout(timeout()))?;
         let http = builder.build().map_err(|source| Error::Client { source })?;
-        Ok(Client { http, runtime: Handle::current() })
+        Ok(Client { http, runtime: Handle::current(), noted: noted.clone() })
     }
 }
 
@@ -31,7 +51,8 @@ impl Client {
 impl HttpClient for Client {
     async fn send_bytes(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
         let http = self.http.clone();
-        self.runtime.spawn(async move { answer(&http, request).await }).await?
+        let answered = self.runtime.spawn(async move { answer(&http, request).await }).await?;
+        answered.inspect_err(|error| self.noted.note(&**error))
     }
 }
 

@@ -5,12 +5,22 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tracing::Event;
 use tracing::field::{Field, Visit};
 use tracing::subscriber::Subscriber;
+use tracing::{Event, Span};
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Context, Layer};
+use tracing_subscriber::registry::LookupSpan;
 
-/// Counts them, as a layer of the program's subscriber.
+/// The span within which a sender calls: what other exporters of the program log is no business of this one.
+const CALL: &str = "send recorded spans";
+
+/// A call of a sender.
+pub(super) fn call() -> Span {
+    tracing::warn_span!(CALL)
+}
+
+/// Counts them.
 #[derive(Clone, Debug, Default)]
 pub struct Rejected {
     spans: Arc<AtomicU64>,
@@ -21,12 +31,25 @@ impl Rejected {
     pub fn spans(&self) -> u64 {
         self.spans.load(Ordering::Relaxed)
     }
+
+    /// The layer of the program's subscriber that counts.
+    pub fn layer<S>(&self) -> impl Layer<S> + use<S>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let heard =
+            Targets::new().with_targets([("opentelemetry", LevelFilter::WARN), ("telemetry", LevelFilter::WARN)]);
+        Counter(Arc::clone(&self.spans)).with_filter(heard)
+    }
 }
 
-impl<S: Subscriber> Layer<S> for Rejected {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        if event.metadata().target().starts_with("opentelemetry") {
-            event.record(&mut Count(&self.spans));
+struct Counter(Arc<AtomicU64>);
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Counter {
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let within = context.event_scope(event).into_iter().flatten();
+        if within.into_iter().any(|span| span.name() == CALL) {
+            event.record(&mut Count(&self.0));
         }
     }
 }
