@@ -470,7 +470,7 @@ fn runs_are_written_together() {
         ("a{run=\"two\"", 1),
         ("# EOF", 1),
     ] {
-        assert_eq!(page.matches(&format!("{line}")).count(), count, "{line} in {page}");
+        assert_eq!(page.matches(line).count(), count, "{line} in {page}");
     }
 }
 

@@ -22,7 +22,7 @@ fn is_histogram(points: &[Point<'_>]) -> bool {
     let mut ends = false;
     for point in points {
         let Part::Bucket(bound) = point.part else { continue };
-        if bound < 0.0 || point.value.fract() != 0.0 || !(point.value >= last) {
+        if bound < 0.0 || point.value.fract() != 0.0 || point.value < last {
             return false;
         }
         last = point.value;
@@ -41,7 +41,7 @@ fn is_summary(points: &[Point<'_>]) -> bool {
     let has_count = points.iter().any(|point| point.part == Part::Count);
     has_count
         && points.iter().all(|point| match point.part {
-            Part::Quantile(share) => (0.0..=1.0).contains(&share) && !(point.value < 0.0),
+            Part::Quantile(share) => (0.0..=1.0).contains(&share) && (point.value >= 0.0 || point.value.is_nan()),
             Part::Count => point.value >= 0.0 && point.value.fract() == 0.0,
             Part::Sum => point.value >= 0.0,
             _ => true,
