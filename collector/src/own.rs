@@ -78,7 +78,10 @@ where
     let filter = EnvFilter::builder().with_default_directive(usual.into()).from_env_lossy();
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
     match form {
-        Some(cli::Log::Json) => layer.json().with_filter(filter).boxed(),
+        Some(cli::Log::Json) => {
+            crate::status::log_only();
+            layer.json().with_filter(filter).boxed()
+        }
         _ => layer.with_filter(filter).boxed(),
     }
 }

@@ -1,6 +1,7 @@
 //! What a person sees while a run is recorded: one living line on a terminal, a plain one every 5 s elsewhere.
 
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -9,10 +10,21 @@ use tokio_util::sync::CancellationToken;
 use crate::intake::Clock;
 use crate::recorder::Progress;
 
+/// Whether what is said goes into a log for programs, and nowhere else.
+static LOGGED: AtomicBool = AtomicBool::new(false);
+
+/// From now on what is said is logged only, so that every line on stderr is one of the log.
+pub fn log_only() {
+    LOGGED.store(true, Ordering::Relaxed);
+}
+
 /// Tells a person one line. It may be that stderr lies on the very disk that is full, or is closed: a line less is no
 /// reason to end, as it is for `eprintln!`.
 pub fn say(line: impl std::fmt::Display) {
     tracing::info!("{line}");
+    if LOGGED.load(Ordering::Relaxed) {
+        return;
+    }
     writeln!(std::io::stderr(), "{line}").unwrap_or_default();
 }
 

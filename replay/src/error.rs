@@ -73,6 +73,12 @@ pub enum Error {
     /// The command line asks for what there isn't.
     #[error("{0}")]
     Usage(String),
+    /// A recording has no spans.
+    #[error("{0} has no spans: `collector spans {0}` derives them, with --scenario for its pairs", path.display())]
+    NoSpans {
+        /// The recording.
+        path: PathBuf,
+    },
     /// Spans can't be sent.
     #[error("send spans")]
     Telemetry(#[source] Box<telemetry::otlp::Error>),

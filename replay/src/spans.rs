@@ -1,5 +1,6 @@
 //! A recording's spans as they are told to others: those of its table, and on them what its spec found broken.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,8 +14,12 @@ use crate::cli::Cli;
 use crate::error::Error;
 use crate::judge::{Judged, Observed, Outcome};
 use crate::report::{self, AssertionReport, RunReport};
+use crate::runs::{self, Named};
 use crate::spec::Spec;
 use crate::views::Engine;
+
+/// Of how many violations one span is told.
+const MOST_FAILED: usize = 64;
 
 /// The spans of one run.
 pub struct Spans {
@@ -26,19 +31,38 @@ pub struct Spans {
     pub rows: Vec<Row>,
 }
 
+/// Reads the spans of some recordings. One of a folder that has none is left out, with a warning.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_all(cli: &Cli, names: &[String], spec: Option<&Path>) -> Result<Vec<Spans>, Error> {
+    let mut all = Vec::new();
+    for name in names {
+        match runs::named(&cli.runs_dir, name)? {
+            Named::Run(path) => all.push(read(cli, &path, spec)?),
+            Named::Runs(paths) => {
+                for path in paths {
+                    match read(cli, &path, spec) {
+                        Err(Error::NoSpans { path }) => report::warn(&Error::NoSpans { path }.to_string()),
+                        read => all.push(read?),
+                    }
+                }
+            }
+        }
+    }
+    Ok(all)
+}
+
 /// Reads the spans of a recording, and judges it by `spec`, or its own copy where it has one.
 ///
 /// # Errors
 /// Anything that keeps it from being read or judged, and where it has no spans.
-pub fn read(cli: &Cli, path: &Path, spec: Option<&Path>) -> Result<Spans, Error> {
+fn read(cli: &Cli, path: &Path, spec: Option<&Path>) -> Result<Spans, Error> {
     let recording = Recording::open(path)?;
     let (run_id, started_unix_ns) = (recording.run().run_id.clone(), recording.run().started_unix_ns);
     let mut rows = recording.rows::<Span>()?;
     if rows.is_empty() {
-        let shown = path.display();
-        let problem =
-            format!("{shown} has no spans: `collector spans {shown}` derives them, with --scenario for its pairs");
-        return Err(Error::Usage(problem));
+        return Err(Error::NoSpans { path: path.to_owned() });
     }
     if let Some(spec) = spec_of(path, spec) {
         let spec = Arc::new(Spec::read(&spec)?);
@@ -65,22 +89,45 @@ fn mark(rows: &mut [Row], report: &RunReport) {
         attributes["tapedeck.outcome"] = Outcome::Broken.name().into();
         root.row.attributes = attributes.to_string();
     }
+    let root = rows.iter().position(|row| row.row.parent_span_id.is_none());
+    let from = by_handle(rows);
+    let mut events: BTreeMap<usize, Vec<Value>> = BTreeMap::new();
     for assertion in &report.assertions {
         for violation in &assertion.judgement.violations {
-            let event = event(report, assertion, violation);
-            let evidence = &violation.observation.evidence;
-            let mut concerned: Vec<&mut Row> = rows.iter_mut().filter(|row| is_from(&row.row, evidence)).collect();
+            let evidence = violation.observation.evidence.iter();
+            let mut concerned: BTreeSet<usize> =
+                evidence.filter_map(|handle| from.get(handle)).flatten().copied().collect();
             if concerned.is_empty() {
-                concerned = rows.iter_mut().filter(|row| row.row.parent_span_id.is_none()).collect();
+                concerned.extend(root);
             }
-            concerned.into_iter().for_each(|row| append(&mut row.row.events, event.clone()));
+            for row in concerned {
+                let events = events.entry(row).or_default();
+                // Those that come first are the worst.
+                if events.len() < MOST_FAILED {
+                    events.push(event(report, assertion, violation));
+                }
+            }
         }
+    }
+    for (row, more) in events {
+        let own = &mut rows[row].row.events;
+        let mut list: Vec<Value> = serde_json::from_str(own).unwrap_or_default();
+        list.extend(more);
+        *own = Value::Array(list).to_string();
     }
 }
 
-fn is_from(span: &Span, evidence: &[String]) -> bool {
-    let quoted = |handle: &String| span.attributes.contains(&format!("\"{handle}\""));
-    evidence.iter().any(quoted)
+/// The spans that each recorded row made.
+fn by_handle(rows: &[Row]) -> HashMap<String, Vec<usize>> {
+    let mut from: HashMap<String, Vec<usize>> = HashMap::new();
+    for (number, row) in rows.iter().enumerate() {
+        let attributes: Value = serde_json::from_str(&row.row.attributes).unwrap_or_default();
+        let handles = attributes["tapedeck.recorded_as"].as_array().into_iter().flatten();
+        for handle in handles.filter_map(Value::as_str) {
+            from.entry(handle.to_owned()).or_default().push(number);
+        }
+    }
+    from
 }
 
 fn event(report: &RunReport, assertion: &AssertionReport, violation: &Judged) -> Value {
@@ -102,10 +149,4 @@ fn event(report: &RunReport, assertion: &AssertionReport, violation: &Judged) ->
         members.retain(|_, value| !value.is_null());
     }
     json!({"at_ns": at_ns.clamp(0, report.end_ns), "attributes": attributes, "name": "assertion failed"})
-}
-
-fn append(events: &mut String, event: Value) {
-    let mut list: Vec<Value> = serde_json::from_str(events).unwrap_or_default();
-    list.push(event);
-    *events = Value::Array(list).to_string();
 }

@@ -16,8 +16,8 @@ use tonic::transport::server::TcpIncoming;
 use crate::cli::{Cli, Traces};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::report;
 use crate::spans::{self, Spans};
-use crate::{report, runs};
 use receiver::Receiver;
 
 /// Serves until Ctrl-C.
@@ -25,10 +25,7 @@ use receiver::Receiver;
 /// # Errors
 /// Anything that keeps a recording from being read or judged, or an address from being listened at.
 pub fn traces(cli: &Cli, asked: &Traces) -> Result<Exit, Error> {
-    let mut shown = Vec::new();
-    for path in runs::all(&cli.runs_dir, &asked.runs)? {
-        shown.push(spans::read(cli, &path, asked.spec.as_deref())?);
-    }
+    let shown = spans::read_all(cli, &asked.runs, asked.spec.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.map_err(Error::Engine)?.block_on(serve(asked, shown))?;
     Ok(Exit::Held)

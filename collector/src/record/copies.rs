@@ -3,19 +3,32 @@
 use toml::Value;
 
 use crate::redact::Redactor;
+use crate::spans::JsonPath;
 
 /// A TOML text whose environment values, key-like words and URLs are redacted; comments are lost with the parsing,
 /// since nobody can know what they hold.
 pub(super) fn scenario(text: &str, redactor: &Redactor) -> String {
     match text.parse::<toml::Table>() {
         Ok(mut table) => {
-            for (_, value) in &mut table {
-                redact(value, redactor);
+            for (name, value) in &mut table {
+                match (name.as_str(), value) {
+                    ("pair", Value::Array(pairs)) => pairs.iter_mut().for_each(|pair| keep_paths(pair, redactor)),
+                    (_, value) => redact(value, redactor),
+                }
             }
             table.to_string()
         }
         // It was parsed before; a text that no longer parses is not copied.
         Err(error) => format!("# not copied: {}\n", error.message()),
+    }
+}
+
+/// Where a value stands is no secret, whatever it is called: `recover` and `spans` read it again.
+fn keep_paths(pair: &mut Value, redactor: &Redactor) {
+    match pair {
+        Value::String(text) if JsonPath::parse(text).is_some() => {}
+        Value::Table(table) => table.iter_mut().for_each(|(_, value)| keep_paths(value, redactor)),
+        value => redact(value, redactor),
     }
 }
 
@@ -76,6 +89,9 @@ mod tests {
                     health = ['http://127.0.0.1/health?key=hunter2']\n[params]\ntoken = 'hunter2'\n";
         let copy = scenario(text, &Redactor::with_key(vec![1; 32], []));
         assert!(!copy.contains("hunter2"), "{copy}");
+        let pair = "[[pair]]\nopens = 'a'\ncloses = 'b'\nkey = '$[0].token'\nattributes = { tokens = '$[0].tokens', token = 'hunter2' }\n";
+        let copied = scenario(pair, &Redactor::with_key(vec![1; 32], []));
+        assert!(copied.contains("$[0].token\"") && copied.contains("$[0].tokens"), "{copied}");
         assert!(copy.contains("PORT") && copy.contains("name = \"a\"") && copy.contains("\"kept\""), "{copy}");
     }
 }

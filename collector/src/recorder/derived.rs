@@ -31,9 +31,11 @@ impl Derived {
     }
 
     /// Counts a row that is recorded without having come through the intake, too.
-    pub(super) fn count(&self, at_ns: i64, row: &Row) {
-        if let Some(metrics) = &self.metrics {
-            metrics.with(|metrics| metrics.take(at_ns, row));
+    pub(super) fn count(&mut self, at_ns: i64, row: &Row) {
+        let Some(metrics) = &self.metrics else { return };
+        if catch_unwind(AssertUnwindSafe(|| metrics.with(|metrics| metrics.take(at_ns, row)))).is_err() {
+            say("collector: metrics are not counted any more, the run is recorded: please report it");
+            self.metrics = None;
         }
     }
 

@@ -87,7 +87,7 @@ impl Draft {
     }
 
     /// Names a row that the span was derived from.
-    pub(super) fn from_row(&mut self, handle: Handle) {
+    pub(super) fn made_of(&mut self, handle: Handle) {
         self.recorded_as.extend(shown(handle));
     }
 

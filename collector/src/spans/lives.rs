@@ -78,7 +78,7 @@ impl Lives {
             }
             let Some(mut draft) = self.open.remove(&format!("phase/{name}")) else { continue };
             draft.end_ns = Some(at_ns);
-            draft.from_row(handle);
+            draft.made_of(handle);
             if event.event == "not up" {
                 draft.failed("not_up");
                 draft.exception(at_ns, "not_up", told["error"].as_str().unwrap_or("the system did not come up"));
@@ -91,7 +91,7 @@ impl Lives {
             if begins.contains(&event.event.as_str()) {
                 let subject = format!("phase/{name}");
                 let mut draft = Draft::new(subject.clone(), &self.scenario, name, at_ns);
-                draft.from_row(handle);
+                draft.made_of(handle);
                 self.open.insert(subject, draft);
             }
         }
@@ -127,7 +127,7 @@ impl Lives {
             }
             _ => {}
         }
-        draft.from_row(handle);
+        draft.made_of(handle);
         self.stopping.remove(&event.subject);
         self.open.insert(place, draft);
     }
@@ -148,7 +148,7 @@ impl Lives {
         if event.exit_code.is_some_and(|code| code != 0) && !on_purpose {
             draft.failed(&format!("exit {}", event.exit_code.unwrap_or_default()));
         }
-        draft.from_row(handle);
+        draft.made_of(handle);
         draft.end_ns = Some(at_ns);
         ended.push_back(Ended { at_ns, draft });
     }

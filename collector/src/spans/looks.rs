@@ -51,7 +51,7 @@ impl<'a> Page<'a> {
         draft.set("http.request.method", "GET");
         draft.set("url.full", self.url);
         draft.set("http.response.status_code", self.status);
-        draft.from_row(handle);
+        draft.made_of(handle);
         draft
     }
 
@@ -83,7 +83,7 @@ impl Looks {
             source.has_answered = true;
             if let Some((mut draft, looks)) = source.silence.take() {
                 draft.set("tapedeck.looks", looks);
-                draft.from_row(handle);
+                draft.made_of(handle);
                 draft.end_ns = Some(from_ns);
                 ended.push_back(Ended { at_ns, draft });
             }
@@ -124,7 +124,7 @@ impl Looks {
         draft.set("tapedeck.media.video_codec", probe.video_codec.clone());
         draft.set("tapedeck.media.audio_codec", probe.audio_codec.clone());
         draft.set("tapedeck.media.duration_s", probe.duration_s);
-        draft.from_row(handle);
+        draft.made_of(handle);
         if !probe.ok {
             if is_news {
                 draft.failed("unreadable");

@@ -81,7 +81,7 @@ impl Pair {
                 draft.set(name, value.clone());
             }
         }
-        draft.from_row(seen.handle);
+        draft.made_of(seen.handle);
         draft
     }
 
@@ -348,7 +348,7 @@ impl Pairs {
         let Some(Entry { pair, connection, draft, .. }) = self.shelf.get_mut(place) else { return };
         let pair = &self.pairs[*pair];
         draft.end_ns = Some(at_ns);
-        draft.from_row(seen.handle);
+        draft.made_of(seen.handle);
         draft.set("tapedeck.reply.event", packet.event.clone().or_else(|| packet.packet_type.clone()));
         draft.set("tapedeck.reply.size", packet.wire_bytes);
         if *connection != packet.connection {
@@ -395,7 +395,7 @@ impl Pairs {
         if let Some(attempts) = self.attempts.get(&(number, packet.tap.clone(), key.to_owned())) {
             draft.link(&self::subject(pair, packet, key, *attempts));
         }
-        draft.from_row(seen.handle);
+        draft.made_of(seen.handle);
         draft.end_ns = Some(at_ns);
         out.ended.push_back(Ended { at_ns, draft });
     }

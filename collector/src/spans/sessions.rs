@@ -100,7 +100,7 @@ impl Sessions {
             "open" => {
                 if let Some((mut draft, attempts)) = tap.refused.take() {
                     draft.set("tapedeck.attempts", attempts);
-                    draft.from_row(handle);
+                    draft.made_of(handle);
                     draft.end_ns = Some(at_ns);
                     ended.push_back(Ended { at_ns, draft });
                 }
@@ -121,7 +121,7 @@ impl Sessions {
             }
             "close" | "reset" => {
                 if let Some((sid, session)) = tap.session_of(row.connection) {
-                    session.draft.from_row(handle);
+                    session.draft.made_of(handle);
                     if kind == "reset" {
                         session.draft.failed(kind);
                     }
@@ -190,7 +190,7 @@ impl Session {
         draft.set("network.transport", "tcp");
         draft.set("network.peer.address", connection.and_then(|connection| connection.peer.clone()));
         draft.set("tapedeck.connection", packet.connection);
-        draft.from_row(connection.and_then(|connection| connection.handle));
+        draft.made_of(connection.and_then(|connection| connection.handle));
         Session { draft, websocket: None, last_ns: packet.first_ns }
     }
 
@@ -226,7 +226,7 @@ fn refused(at_ns: i64, handle: Handle, row: &ConnectionRow) -> Draft {
     let mut draft = Draft::new(format!("connect/{tap}/{connection}"), tap, "connect", at_ns).of_kind("client");
     draft.set("network.transport", "tcp");
     draft.set("tapedeck.connection", *connection);
-    draft.from_row(handle);
+    draft.made_of(handle);
     draft.failed("refused");
     draft
 }

@@ -24,7 +24,8 @@ use known::Known;
 use page::Sheet;
 use series::{Exemplar, Life, Store};
 
-/// A run that lasts has no more series than these; the rest is counted.
+/// A run that lasts has no more series than these of what was scraped, half as many more of the names of events, and half as many more
+/// of everything else; the rest is counted.
 const MOST_SERIES: usize = 10_000;
 
 /// The bounds of the buckets of `tapedeck_pair_latency_seconds`.

@@ -12,7 +12,7 @@ mod rejected;
 mod tests;
 mod tls;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -35,6 +35,8 @@ pub use rejected::Rejected;
 
 /// Spans in one call: the OpenTelemetry SDK's own number.
 const BATCH: usize = 512;
+/// Bytes in one call, about: receivers commonly take 4 MiB.
+const BATCH_BYTES: usize = 2 << 20;
 /// How long one call may take where no variable says so.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -56,6 +58,29 @@ pub enum Error {
     Client { source: reqwest::Error },
     #[error("the exporter for OTLP")]
     Exporter { source: ExporterBuildError },
+}
+
+/// What receivers say of a call that is too large, over gRPC and HTTP; and of one that they don't like as it is.
+const TOO_LARGE: [&str; 3] = ["OutOfRange", "ResourceExhausted", "413"];
+const OF_ITS_OWN: [&str; 5] = ["OutOfRange", "ResourceExhausted", "InvalidArgument", "413", "400"];
+
+/// Spans in calls of a size that receivers take.
+fn batches(rows: Vec<Row>) -> VecDeque<Vec<Row>> {
+    let mut batches: VecDeque<Vec<Row>> = VecDeque::new();
+    let mut bytes = 0;
+    for row in rows {
+        let own = live::weight(&row);
+        let fits = batches.back().is_some_and(|batch| batch.len() < BATCH && bytes + own <= BATCH_BYTES);
+        if !fits {
+            batches.push_back(Vec::new());
+            bytes = 0;
+        }
+        bytes += own;
+        if let Some(batch) = batches.back_mut() {
+            batch.push(row);
+        }
+    }
+    batches
 }
 
 /// How spans travel.
@@ -265,12 +290,8 @@ impl Sender {
         let Some((exporter, _)) = self.exporters.get(service) else {
             return Outcome { left: rows, ..outcome };
         };
-        let mut rows = rows.into_iter();
-        loop {
-            let batch: Vec<Row> = rows.by_ref().take(BATCH).collect();
-            if batch.is_empty() {
-                return outcome;
-            }
+        let mut batches = batches(rows);
+        while let Some(batch) = batches.pop_front() {
             let data = batch.iter().filter_map(|row| convert::span_data(row, self.started_unix_ns)).collect();
             // The exporter's own limit does not hold while a connection is made.
             let called = tokio::time::timeout(timeout(), exporter.export(data)).instrument(rejected::call()).await;
@@ -282,10 +303,21 @@ impl Sender {
                 Ok(Err(error)) => self.problem(service, &error),
                 Err(_) => format!("no answer within {} s", timeout().as_secs_f64()),
             };
+            if batch.len() > 1 && TOO_LARGE.iter().any(|word| problem.contains(word)) {
+                let mut first = batch;
+                let second = first.split_off(first.len() / 2);
+                batches.push_front(second);
+                batches.push_front(first);
+                continue;
+            }
             outcome.left.extend(batch);
-            outcome.left.extend(rows);
             outcome.problem = Some(problem);
-            return outcome;
+            // One that is not taken for what it holds is no reason to hold back the others.
+            if !outcome.problem.as_ref().is_some_and(|problem| OF_ITS_OWN.iter().any(|word| problem.contains(word))) {
+                break;
+            }
         }
+        outcome.left.extend(batches.into_iter().flatten());
+        outcome
     }
 }

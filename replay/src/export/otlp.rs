@@ -8,8 +8,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use crate::cli::{Cli, Export};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::report;
 use crate::spans::{self, Spans};
-use crate::{report, runs};
 
 /// How often what a receiver did not take is sent again, and how long between two attempts at first.
 const ATTEMPTS: u32 = 5;
@@ -26,8 +26,7 @@ pub(super) fn export(cli: &Cli, asked: &Export) -> Result<Exit, Error> {
     // Only here does anybody listen to what the exporter has to say.
     let _listening = tracing::subscriber::set_default(tracing_subscriber::registry().with(rejected.layer()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Engine)?;
-    for path in runs::all(&cli.runs_dir, &asked.runs)? {
-        let Spans { run_id, started_unix_ns, rows } = spans::read(cli, &path, asked.spec.as_deref())?;
+    for Spans { run_id, started_unix_ns, rows } in spans::read_all(cli, &asked.runs, asked.spec.as_deref())? {
         let count = rows.len();
         let refused_before = rejected.spans();
         runtime.block_on(async {

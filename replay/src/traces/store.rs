@@ -5,11 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use otlp_embedded::proto::common::v1::{AnyValue, KeyValue, any_value::Value as Any};
 use otlp_embedded::proto::resource::v1::Resource;
 use otlp_embedded::proto::trace::v1::{ResourceSpans, Span};
-use prost::Message;
 use serde_json::{Value, json};
 
-/// What is kept, in bytes as received; the oldest traces go first.
-const MAX_BYTES: usize = 256 << 20;
+/// What is kept, in bytes of memory, roughly; the oldest traces go first.
+const MAX_BYTES: usize = 1 << 30;
 
 /// All traces.
 #[derive(Default)]
@@ -23,8 +22,8 @@ pub(super) struct Store {
 /// One trace.
 #[derive(Default)]
 struct Trace {
-    /// By span id: what comes again is the same span.
-    spans: BTreeMap<String, Value>,
+    /// By span id, with their bytes: what comes again takes the place of what came first, since it may say more.
+    spans: BTreeMap<String, (Value, usize)>,
     /// By process id.
     processes: BTreeMap<String, Value>,
     bytes: usize,
@@ -47,7 +46,9 @@ impl Store {
 
     fn keep(&mut self, span: Span, scope: &str, process_id: &str, process: &Value) -> bool {
         let (trace_id, span_id) = (hex(&span.trace_id), hex(&span.span_id));
-        let bytes = span.encoded_len();
+        let span = told(span, scope, process_id);
+        // A value is larger than its text.
+        let bytes = 4 * span.to_string().len();
         while self.bytes + bytes > MAX_BYTES {
             match self.order.front() {
                 Some(oldest) if *oldest != trace_id => self.forget_oldest(),
@@ -58,10 +59,9 @@ impl Store {
             self.order.push_back(trace_id.clone());
         }
         let trace = self.traces.entry(trace_id).or_default();
-        if trace.spans.contains_key(&span_id) {
-            return true;
-        }
-        trace.spans.insert(span_id, told(span, scope, process_id));
+        let before = trace.spans.insert(span_id, (span, bytes)).map_or(0, |(_, before)| before);
+        trace.bytes -= before;
+        self.bytes -= before;
         trace.processes.entry(process_id.to_owned()).or_insert_with(|| process.clone());
         trace.bytes += bytes;
         self.bytes += bytes;
@@ -102,7 +102,7 @@ impl Store {
 
 impl Trace {
     fn spans_of<'a>(&'a self, service: &'a str) -> impl Iterator<Item = &'a Value> {
-        self.spans.values().filter(move |span| {
+        self.spans.values().map(|(span, _)| span).filter(move |span| {
             let process = span["processID"].as_str().and_then(|id| self.processes.get(id));
             process.is_some_and(|process| process["serviceName"] == service)
         })
@@ -114,7 +114,7 @@ impl Trace {
     }
 
     fn told(&self, id: &str) -> Value {
-        let spans: Vec<&Value> = self.spans.values().collect();
+        let spans: Vec<&Value> = self.spans.values().map(|(span, _)| span).collect();
         json!({"traceID": id, "spans": spans, "processes": self.processes, "warnings": null})
     }
 }

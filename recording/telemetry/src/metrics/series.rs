@@ -149,10 +149,14 @@ impl Store {
 
     /// The series of a key, made where there is none and there is room.
     pub(crate) fn find(&mut self, key: u64, new: impl FnOnce(&Store) -> New) -> Option<usize> {
+        self.find_within(self.limit, key, new)
+    }
+
+    fn find_within(&mut self, limit: usize, key: u64, new: impl FnOnce(&Store) -> New) -> Option<usize> {
         if let Some(id) = self.by_key.get(&key) {
             return Some(*id);
         }
-        if self.series.len() >= self.limit || self.by_key.len() >= 2 * self.limit {
+        if self.series.len() >= limit || self.by_key.len() >= 2 * limit {
             self.refused += 1;
             return None;
         }
@@ -168,7 +172,7 @@ impl Store {
         if let Some(id) = self.by_key.get(&key) {
             return Some(*id);
         }
-        if self.series.len() + bounds.len() + 3 > self.limit {
+        if self.series.len() + bounds.len() + 3 > self.limit_of(known) {
             self.refused += 1;
             return None;
         }
@@ -185,7 +189,16 @@ impl Store {
     /// A series of those known beforehand.
     pub(crate) fn known(&mut self, known: Known, values: &[&str], life: Life) -> Option<usize> {
         let key = self.key((known as u16, values));
-        self.find(key, |store| store.of_known(known, values, Part::Plain, life))
+        self.find_within(self.limit_of(known), key, |store| store.of_known(known, values, Part::Plain, life))
+    }
+
+    /// A page that somebody else serves must not crowd out what is counted here, nor names that come over the wire what
+    /// is known beforehand.
+    fn limit_of(&self, known: Known) -> usize {
+        match known {
+            Known::Events => self.limit + self.limit / 2,
+            _ => 2 * self.limit,
+        }
     }
 
     pub(crate) fn of_known(&self, known: Known, values: &[&str], part: Part, life: Life) -> New {

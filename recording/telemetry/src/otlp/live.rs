@@ -177,7 +177,7 @@ impl Sending {
 }
 
 /// About what a span holds in memory, in bytes.
-fn weight(row: &Row) -> usize {
+pub(super) fn weight(row: &Row) -> usize {
     let span = &row.row;
     512 + span.attributes.len() + span.events.len() + span.links.len() + span.name.len() + span.service.len()
 }
