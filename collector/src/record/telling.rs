@@ -72,6 +72,11 @@ impl Told {
     /// Gives the receiver its last chance, and says what became of the spans. It is no part of the exit code: they are
     /// recorded.
     pub(super) async fn end(self, recording: &Path) -> String {
+        let Ended { waiting, problem, .. } = self.sending.stands();
+        if waiting > 0 && problem.is_some() {
+            let (to, seconds) = (self.target.shown(), LAST_SPANS.as_secs());
+            say(format_args!("the run is recorded; {to} gets {seconds} s at most for the last {waiting} spans"));
+        }
         let mut ended = self.sending.end(LAST_SPANS).await;
         ended.refused(self.rejected.spans() - self.before);
         let Ended { sent, lost, problem, .. } = ended;

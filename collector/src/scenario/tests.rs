@@ -88,7 +88,7 @@ fn the_document_names_every_key() {
     let written = include_str!("written.rs");
     let keys = written.lines().filter_map(|line| line.strip_prefix("    pub ")?.split(':').next());
     let tables = written.lines().filter_map(|line| line.split("rename = \"").nth(1)?.split('"').next());
-    let plural = ["processes", "projects", "taps", "scrapes", "probes", "polls", "injects", "media", "paths"];
+    let plural = ["processes", "projects", "taps", "scrapes", "probes", "polls", "injects", "media", "paths", "pairs"];
     for key in keys.map(|key| key.trim_start_matches("r#")).filter(|key| !plural.contains(key)) {
         assert!(LAW.contains(&format!("`{key}`")), "SCENARIO.md does not mention `{key}`");
     }

@@ -282,7 +282,8 @@ impl Sender {
             other => other.to_string(),
         };
         let told = told.trim_start_matches("TonicTracesClient export failed with gRPC code: ");
-        noted.unwrap_or_else(|| told.to_owned())
+        let hint = if told.starts_with("Unimplemented") { " (over HTTP? then write the path, /v1/traces)" } else { "" };
+        noted.unwrap_or_else(|| format!("{told}{hint}"))
     }
 
     async fn send_service(&self, service: &str, rows: Vec<Row>) -> Outcome {

@@ -160,6 +160,11 @@ pub struct Sending {
 }
 
 impl Sending {
+    /// How it stands.
+    pub fn stands(&self) -> Ended {
+        self.live.stands()
+    }
+
     /// Lets nothing more in, and gives what is left that long. What then was not taken is lost to the receiver.
     pub async fn end(self, within: Duration) -> Ended {
         let Sending { live, mut task } = self;
