@@ -48,6 +48,10 @@ impl Own {
     /// # Errors
     /// Where spans should be sent and it can't be said where, or by what.
     fn begin(telling: &cli::Telling) -> Result<Own, AnyError> {
+        // Where nobody listens, nothing is asked whether it is wanted: libraries have much to say.
+        if telling.otlp.is_none() && telling.log.is_none() && std::env::var_os("RUST_LOG").is_none() {
+            return Ok(Own { provider: None });
+        }
         let provider = telling.otlp.as_deref().map(provider).transpose()?;
         let spans = provider.as_ref().map(|provider| {
             // Only what is said here: what the exporter does would never end.
