@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use recording::Table;
-use recording::record::Span;
+use recording::record::{Packet, Span};
 use serde_json::{Value, json};
 use telemetry::ids;
 
@@ -167,4 +167,19 @@ pub(super) fn short(text: &str) -> String {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text.to_owned(),
     }
+}
+
+/// What OpenTelemetry's conventions say of a message.
+pub(super) fn message(draft: &mut Draft, packet: &Packet, event: &str, operation: &str) {
+    draft.set("messaging.system", "socket.io");
+    draft.set("messaging.operation.name", operation);
+    draft.set("messaging.operation.type", operation);
+    draft.set("messaging.destination.name", packet.namespace.clone());
+    draft.set("messaging.socket.io.event_name", event);
+    draft.set("messaging.message.body.size", packet.wire_bytes);
+    draft.set("network.transport", "tcp");
+    draft.set("network.protocol.name", if packet.transport == "websocket" { "websocket" } else { "http" });
+    draft.set("session.id", packet.sid.clone());
+    draft.set("tapedeck.connection", packet.connection);
+    draft.set("tapedeck.direction", packet.direction.as_str());
 }

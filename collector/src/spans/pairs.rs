@@ -1,16 +1,20 @@
 //! Correlated pairs: the event that opens one, and the event of the same key that closes it.
 
+mod early;
 mod shelf;
+mod stages;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use recording::record::Packet;
 use serde_json::{Value, json};
 
-use super::draft::{Draft, Handle, short};
+use super::draft::{Draft, Handle, message, short};
 use super::path::JsonPath;
 use super::{Ended, Moment};
+use early::Early;
 use shelf::{Entry, Place, Shelf};
+use stages::stages_of;
 
 /// The most pairs that are kept open; the oldest then ends as one that was not closed. As many closed ones are kept.
 const MAX_OPEN: usize = 4_096;
@@ -22,6 +26,8 @@ const AFTER_NS: i64 = 2_000_000_000;
 const SLACK_NS: i64 = 1_000_000_000;
 /// Of how many open pairs an event without a key is told: the newest.
 const MAX_TOLD: usize = 32;
+/// How many answers wait for a question that may be recorded behind them.
+const MAX_EARLY: usize = 256;
 /// Of how many keys it is remembered that they were opened before.
 const MAX_KEYS: usize = 100_000;
 
@@ -124,6 +130,8 @@ enum Role {
 pub(super) struct Pairs {
     pairs: Vec<Pair>,
     shelf: Shelf,
+    /// Answers without a question: on another connection it may have been first, and be recorded behind.
+    early: VecDeque<Early>,
     /// How often each key was opened.
     attempts: HashMap<(usize, String, String), u64>,
     /// The keys of `attempts`, oldest first.
@@ -204,7 +212,7 @@ impl Pairs {
         {
             return match self.find(number, seen, key) {
                 Some(place) => self.closed(place, seen, out),
-                None => self.unmatched(number, key, seen, out),
+                None => self.wait(Early::new(Some((number, key.clone())), seen), out),
             };
         }
         if let Some(role) = self.pairs[number].role(event) {
@@ -235,7 +243,7 @@ impl Pairs {
         if self.shelf.open() >= MAX_OPEN {
             self.unclosed(at_ns, "too many were open", out);
         }
-        self.shelf.put(Entry {
+        let place = self.shelf.put(Entry {
             pair: number,
             key,
             tap: packet.tap.clone(),
@@ -248,6 +256,36 @@ impl Pairs {
             closed_ns: None,
             draft,
         });
+        let known = self.shelf.get(place);
+        let answer = known.and_then(|entry| self.early.iter().position(|early| early.answers(entry)));
+        if let Some(early) = answer.and_then(|at| self.early.remove(at)) {
+            let args = parsed(&early.packet);
+            match early.closes {
+                Some(_) => self.closed(place, &early.seen(&args), out),
+                None => self.protocol_ack(&early.seen(&args), out),
+            }
+        }
+    }
+
+    /// Keeps an answer whose question may still come.
+    fn wait(&mut self, early: Early, out: &mut Out<'_>) {
+        self.early.push_back(early);
+        if self.early.len() > MAX_EARLY {
+            self.given_up(i64::MAX, 1, out.ended);
+        }
+    }
+
+    /// Tells answers that came before this time, and whose question does not come any more.
+    fn given_up(&mut self, before_ns: i64, many: usize, ended: &mut VecDeque<Ended>) {
+        for _ in 0..many {
+            if self.early.front().is_none_or(|early| early.at_ns >= before_ns) {
+                return;
+            }
+            let Some(early) = self.early.pop_front() else { return };
+            if let Some((number, key)) = &early.closes {
+                self.unmatched(*number, key, &early.seen(&Value::Null), ended);
+            }
+        }
     }
 
     /// Which opening of its key this is, from 1.
@@ -299,7 +337,7 @@ impl Pairs {
     fn protocol_ack(&mut self, seen: &Seen<'_>, out: &mut Out<'_>) {
         let Seen { at_ns, packet, .. } = *seen;
         let found = packet.ack_id.and_then(|id| self.shelf.of_ack(&packet.tap, &seen.session, &packet.namespace, id));
-        let Some(place) = found else { return };
+        let Some(place) = found else { return self.wait(Early::new(None, seen), out) };
         let Some(entry) = self.shelf.get_mut(place).filter(|entry| entry.direction != packet.direction) else { return };
         let pair = &self.pairs[entry.pair];
         if pair.closes.is_none() {
@@ -368,6 +406,7 @@ impl Pairs {
 
     /// Gives the spans of pairs that were closed so long ago that nothing more is said of them.
     pub(super) fn settle(&mut self, now_ns: i64, ended: &mut VecDeque<Ended>) {
+        self.given_up(now_ns.saturating_sub(SLACK_NS), usize::MAX, ended);
         self.settle_before(now_ns.saturating_sub(AFTER_NS + SLACK_NS), usize::MAX, ended);
     }
 
@@ -379,7 +418,7 @@ impl Pairs {
     }
 
     /// An answer that nobody waits for: to something that was answered, given up, or never asked.
-    fn unmatched(&mut self, number: usize, key: &str, seen: &Seen<'_>, out: &mut Out<'_>) {
+    fn unmatched(&mut self, number: usize, key: &str, seen: &Seen<'_>, ended: &mut VecDeque<Ended>) {
         let Seen { at_ns, packet, event, .. } = *seen;
         self.unmatched += 1;
         let pair = &self.pairs[number];
@@ -397,7 +436,7 @@ impl Pairs {
         }
         draft.made_of(seen.handle);
         draft.end_ns = Some(at_ns);
-        out.ended.push_back(Ended { at_ns, draft });
+        ended.push_back(Ended { at_ns, draft });
     }
 
     fn superseded(&mut self, place: Place, at_ns: i64, out: &mut Out<'_>) {
@@ -431,6 +470,7 @@ impl Pairs {
     }
 
     pub(super) fn finish(&mut self, end_ns: i64, out: &mut Out<'_>) {
+        self.given_up(i64::MAX, usize::MAX, out.ended);
         self.settle_before(i64::MAX, usize::MAX, out.ended);
         while self.shelf.open() > 0 {
             self.unclosed(end_ns, "the run ended", out);
@@ -444,46 +484,4 @@ fn parsed(packet: &Packet) -> Value {
 
 fn subject(pair: &Pair, packet: &Packet, key: &str, attempt: u64) -> String {
     format!("pair/{}/{}/{key}/{attempt}", pair.name, packet.tap)
-}
-
-/// What OpenTelemetry's conventions say of a message.
-pub(super) fn message(draft: &mut Draft, packet: &Packet, event: &str, operation: &str) {
-    draft.set("messaging.system", "socket.io");
-    draft.set("messaging.operation.name", operation);
-    draft.set("messaging.operation.type", operation);
-    draft.set("messaging.destination.name", packet.namespace.clone());
-    draft.set("messaging.socket.io.event_name", event);
-    draft.set("messaging.message.body.size", packet.wire_bytes);
-    draft.set("network.transport", "tcp");
-    draft.set("network.protocol.name", if packet.transport == "websocket" { "websocket" } else { "http" });
-    draft.set("session.id", packet.sid.clone());
-    draft.set("tapedeck.connection", packet.connection);
-    draft.set("tapedeck.direction", packet.direction.as_str());
-}
-
-/// The stages that an answer tells of, one after another, so that the last ends where the answer begins. Only their
-/// lengths are told; where they don't fit between question and answer, they stand where the question ended.
-fn stages_of(pair: &Draft, stages: &Value, packet: &Packet) -> Vec<Draft> {
-    let Value::Object(stages) = stages else { return Vec::new() };
-    let told: Vec<(&str, i64)> = stages.iter().filter_map(|(name, value)| stage(name, value)).collect();
-    let whole_ns: i64 = told.iter().map(|(_, took_ns)| took_ns).sum();
-    let mut at_ns = (packet.first_ns - whole_ns).max(pair.start_ns);
-    let mut drafts = Vec::new();
-    for (name, took_ns) in told {
-        let mut draft = Draft::new(format!("{}/{name}", pair.subject), &packet.tap, name, at_ns).below(&pair.subject);
-        draft.set("tapedeck.placed", "by duration");
-        at_ns += took_ns;
-        draft.end_ns = Some(at_ns);
-        drafts.push(draft);
-    }
-    drafts
-}
-
-/// A stage's name without its unit, and its length in ns; without a unit it is told in ms.
-fn stage<'a>(name: &'a str, value: &Value) -> Option<(&'a str, i64)> {
-    let units = [("_ns", 1.0), ("_us", 1e3), ("_ms", 1e6), ("_s", 1e9)];
-    let unit = units.into_iter().find_map(|(unit, ns)| Some((name.strip_suffix(unit)?, ns)));
-    let (name, ns) = unit.unwrap_or((name, 1e6));
-    let took = value.as_f64().filter(|took| took.is_finite() && *took >= 0.0)?;
-    Some((name, (took * ns) as i64))
 }

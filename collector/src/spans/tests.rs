@@ -317,6 +317,24 @@ fn by_polling_question_and_answer_come_on_any_connection() {
 }
 
 #[test]
+fn an_answer_that_is_recorded_before_its_question_still_is_its_answer() {
+    let mut rows = Rows::new(PAIR);
+    rows.at_ns = 5_000_000;
+    rows.done(0, "a");
+    rows.done(0, "b");
+    rows.at_ns = 3_000_000;
+    rows.send(0, "a");
+    // This one was asked later than the other was answered.
+    rows.at_ns = 9_000_000;
+    rows.send(0, "b");
+    let told = rows.end_of_pairs(|told| (told.span.name.clone(), told.ms()));
+    let is = |name: &str, ms| (name.to_owned(), ms);
+    let wanted =
+        [is("receive job:done", (7, Some(7))), is("send job:send", (4, Some(6))), is("send job:send", (10, None))];
+    assert_eq!(told, wanted);
+}
+
+#[test]
 fn many_open_pairs_cost_no_more_than_few_and_are_bounded() {
     let mut rows = Rows::new(PAIR);
     for number in 0..5_000 {

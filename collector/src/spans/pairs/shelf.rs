@@ -55,7 +55,7 @@ pub(super) struct Shelf {
 }
 
 impl Shelf {
-    pub(super) fn put(&mut self, entry: Entry) {
+    pub(super) fn put(&mut self, entry: Entry) -> Place {
         let place = self.next;
         self.next += 1;
         self.open.insert(place);
@@ -65,6 +65,7 @@ impl Shelf {
             self.by_ack.insert(ack, place);
         }
         self.entries.insert(place, entry);
+        place
     }
 
     /// Keeps a pair for what is still said of it.

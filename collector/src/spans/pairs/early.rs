@@ -1,0 +1,53 @@
+//! Answers that are recorded before their questions: a tap stamps what it reads at once and records it a little later, and
+//! question and answer need not come on the same connection.
+
+use recording::record::Packet;
+use serde_json::Value;
+
+use super::super::draft::Handle;
+use super::Seen;
+use super::shelf::Entry;
+
+/// An answer that came before its question.
+pub(super) struct Early {
+    /// The pair and key that it closes; an ack of Socket.IO says neither.
+    pub(super) closes: Option<(usize, String)>,
+    pub(super) at_ns: i64,
+    handle: Handle,
+    pub(super) packet: Packet,
+    parent: Option<String>,
+    session: String,
+}
+
+impl Early {
+    pub(super) fn new(closes: Option<(usize, String)>, seen: &Seen<'_>) -> Early {
+        let Seen { at_ns, handle, packet, .. } = *seen;
+        let (parent, session) = (seen.parent.map(str::to_owned), seen.session.clone());
+        Early { closes, at_ns, handle, packet: packet.clone(), parent, session }
+    }
+
+    pub(super) fn seen<'a>(&'a self, args: &'a Value) -> Seen<'a> {
+        let Early { at_ns, handle, packet, .. } = self;
+        Seen {
+            at_ns: *at_ns,
+            handle: *handle,
+            packet,
+            parent: self.parent.as_deref(),
+            session: self.session.clone(),
+            event: packet.event.as_deref().unwrap_or_default(),
+            args,
+        }
+    }
+
+    /// Whether it answers a question that was asked no later.
+    pub(super) fn answers(&self, entry: &Entry) -> bool {
+        let about = match &self.closes {
+            Some((pair, key)) => *pair == entry.pair && *key == entry.key,
+            None => {
+                entry.ack_id.is_some() && self.packet.ack_id == entry.ack_id && self.packet.namespace == entry.namespace
+            }
+        };
+        let other_way = self.packet.tap == entry.tap && self.packet.direction != entry.direction;
+        about && other_way && self.session == entry.session && self.at_ns >= entry.draft.start_ns
+    }
+}
