@@ -12,7 +12,8 @@ use recording::record::{Gap, SourceRow};
 use recording::{Row, Table};
 
 const MAX_ROWS: usize = 100_000;
-const MAX_BYTES: usize = 64 << 20;
+/// Four of the largest messages that are decoded: one each way may wait while the two before them are written.
+const MAX_BYTES: usize = 256 << 20;
 
 /// The run's clock: nanoseconds since its start, monotonic.
 #[derive(Clone, Copy, Debug)]
@@ -281,6 +282,17 @@ mod tests {
         assert_eq!((gap.from_ns, gap.to_ns, gap.lost), (MAX_ROWS as i64, MAX_ROWS as i64 + 6, 7));
         assert_eq!(gap.source, "process");
         assert_eq!(rows.len(), 2);
+    }
+
+    #[test]
+    fn the_largest_message_fits_each_way_at_once() {
+        let intake = Intake::new(Clock::start());
+        let source = intake.source("tap", "tap", &[Table::Blobs]);
+        let largest = crate::wire::Limits::default().message_bytes;
+        for _ in 0..2 {
+            source.put(5, recording::record::Blob { bytes: vec![0; largest], ..Default::default() });
+        }
+        assert_eq!(rows(&intake).len(), 2);
     }
 
     #[test]

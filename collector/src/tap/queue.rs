@@ -10,7 +10,8 @@ use recording::record::ConnectionRow;
 use crate::wire::Direction;
 
 const MAX_CHUNKS: usize = 65_536;
-const MAX_BYTES: usize = 64 << 20;
+/// One of the largest messages that are decoded, each way.
+const MAX_BYTES: usize = 128 << 20;
 
 /// What the relay saw.
 pub(crate) enum Observed {

@@ -224,11 +224,11 @@ async fn what_a_stalled_decoder_has_no_room_for_is_a_gap() {
     let (mut client, mut server) = scene.connect().await;
     let sink = tokio::spawn(async move { tokio::io::copy(&mut server, &mut tokio::io::sink()).await.unwrap() });
     let chunk = vec![1; 1 << 20];
-    for _ in 0..100 {
+    for _ in 0..200 {
         client.write_all(&chunk).await.unwrap();
     }
     client.shutdown().await.unwrap();
-    assert_eq!(tokio::time::timeout(DEADLINE, sink).await.expect("all of it arrives").unwrap(), 100 << 20);
+    assert_eq!(tokio::time::timeout(DEADLINE, sink).await.expect("all of it arrives").unwrap(), 200 << 20);
     let queue = Arc::clone(&scene.queue);
     scene.end().await;
     let mut items = std::collections::VecDeque::new();
@@ -241,8 +241,8 @@ async fn what_a_stalled_decoder_has_no_room_for_is_a_gap() {
             _ => {}
         }
     }
-    assert_eq!(held + lost, 100 << 20);
-    assert!(held <= 64 << 20 && held > 60 << 20, "{held}");
+    assert_eq!(held + lost, 200 << 20);
+    assert!(held <= 128 << 20 && held > 124 << 20, "{held}");
 }
 
 #[tokio::test]
