@@ -206,11 +206,11 @@ impl Entries {
     ///
     /// # Errors
     /// [`Error::File`] where the journal can't be read again, and whatever `take` returns.
-    pub fn each_batch(
+    pub fn each_batch<E: From<Error>>(
         &self,
         table: Table,
-        mut take: impl FnMut(RecordBatch) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+        mut take: impl FnMut(RecordBatch) -> Result<(), E>,
+    ) -> Result<(), E> {
         if self.entries.iter().all(|entry| entry.table != table) {
             return Ok(());
         }
@@ -235,7 +235,7 @@ impl Entries {
         let mut batches = Vec::new();
         self.each_batch(table, |batch| {
             batches.push(batch);
-            Ok(())
+            Ok::<_, Error>(())
         })?;
         Ok(batches)
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use sha2::{Digest, Sha256};
@@ -97,12 +98,32 @@ impl Recording {
         if let Some(batches) = self.held.get(&table) {
             return Ok(batches.clone());
         }
-        match &self.journal {
-            Some(entries) => match settled(table, entries, self.end_ns)? {
-                Some(batch) => Ok(vec![batch]),
-                None => entries.batches(table),
-            },
-            None => self.parquet(table, None),
+        let mut batches = Vec::new();
+        self.each_batch(table, |batch| {
+            batches.push(batch);
+            Ok::<_, Error>(())
+        })?;
+        Ok(batches)
+    }
+
+    /// The same part by part: no more of the table is in memory at once than is taken.
+    ///
+    /// # Errors
+    /// As [`Recording::table`], and whatever `take` returns.
+    pub fn each_batch<E: From<Error>>(
+        &self,
+        table: Table,
+        mut take: impl FnMut(RecordBatch) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if let Some(batches) = self.held.get(&table) {
+            return batches.iter().cloned().try_for_each(take);
+        }
+        let Some(entries) = &self.journal else {
+            return self.parquet(table, None)?.try_for_each(|batch| take(batch?));
+        };
+        match settled(table, entries, self.end_ns)? {
+            Some(batch) => take(batch),
+            None => entries.each_batch(table, take),
         }
     }
 
@@ -112,7 +133,7 @@ impl Recording {
     /// As [`Recording::table`].
     pub fn columns(&self, table: Table, names: &[&str]) -> Result<Vec<RecordBatch>, Error> {
         if self.journal.is_none() && !self.held.contains_key(&table) {
-            return self.parquet(table, Some(names));
+            return self.parquet(table, Some(names))?.collect();
         }
         let wanted = |batch: RecordBatch| {
             let schema = batch.schema();
@@ -130,30 +151,52 @@ impl Recording {
     /// As [`Recording::table`].
     pub fn rows<R: Record>(&self) -> Result<Vec<Stamped<R>>, Error> {
         let mut rows = Vec::new();
-        for batch in self.table(R::TABLE)? {
-            rows.extend(R::from_batch(&batch).ok_or_else(|| Error::RunFile {
-                path: self.dir.join(R::TABLE.file_name()),
-                problem: "its columns are not those of FORMAT.md".into(),
-            })?);
-        }
+        self.each_rows(|more| {
+            rows.extend(more);
+            Ok::<_, Error>(())
+        })?;
         Ok(rows)
     }
 
-    fn parquet(&self, table: Table, columns: Option<&[&str]>) -> Result<Vec<RecordBatch>, Error> {
+    /// The same part by part, as [`Recording::each_batch`].
+    ///
+    /// # Errors
+    /// As [`Recording::table`], and whatever `take` returns.
+    pub fn each_rows<R: Record, E: From<Error>>(
+        &self,
+        mut take: impl FnMut(Vec<Stamped<R>>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.each_batch(R::TABLE, |batch| {
+            let rows = R::from_batch(&batch).ok_or_else(|| Error::RunFile {
+                path: self.dir.join(R::TABLE.file_name()),
+                problem: "its columns are not those of FORMAT.md".into(),
+            })?;
+            take(rows)
+        })
+    }
+
+    fn parquet(
+        &self,
+        table: Table,
+        columns: Option<&[&str]>,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, Error>>, Error> {
         let named = self.run.tables.iter().find(|file| file.table == table.name());
         let file = named.map_or_else(|| table.file_name(), |file| file.file.clone());
         let path = self.dir.join(file);
-        let content = fs::read(&path).map_err(Error::file("read", &path))?;
-        let damaged = |source| Error::Parquet { table: table.name(), path: path.clone(), source };
-        let mut builder = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(content.clone()))
-            .map_err(damaged)?
+        let content = Bytes::from(fs::read(&path).map_err(Error::file("read", &path))?);
+        let damaged = {
+            let path = path.clone();
+            move |source| Error::Parquet { table: table.name(), path: path.clone(), source }
+        };
+        let mut builder = ParquetRecordBatchReaderBuilder::try_new(content.clone())
+            .map_err(&damaged)?
             .with_batch_size(8192);
         let rows = builder.metadata().file_metadata().num_rows();
         if let Some(columns) = columns {
             let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
             builder = builder.with_projection(mask);
         }
-        let reader = builder.build().map_err(damaged)?;
+        let reader = builder.build().map_err(&damaged)?;
         if named.is_some_and(|file| file.sha256 != format!("{:x}", Sha256::digest(&content))) {
             return Err(Error::RunFile {
                 path,
@@ -164,7 +207,7 @@ impl Recording {
             let problem = format!("it has {rows} rows, {} by run.json: it was altered", file.rows);
             return Err(Error::RunFile { path, problem });
         }
-        reader.map(|batch| batch.map_err(|error| damaged(error.into()))).collect()
+        Ok(reader.map(move |batch| batch.map_err(|error| damaged(error.into()))))
     }
 }
 
@@ -181,7 +224,7 @@ pub(crate) fn end_ns(entries: &Entries) -> Result<i64, Error> {
         entries.each_batch(table, |batch| {
             let last = stamps(&batch).and_then(|(_, at_ns)| at_ns.into_iter().max());
             end_ns = end_ns.max(last.unwrap_or_default());
-            Ok(())
+            Ok::<_, Error>(())
         })?;
     }
     Ok(end_ns)

@@ -1,6 +1,6 @@
 //! A recording's spans as they are told to others: those of its table, and on them what its spec found broken.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,57 +21,87 @@ use crate::views::Engine;
 /// Of how many violations one span is told.
 const MOST_FAILED: usize = 64;
 
-/// The spans of one run.
+/// A recording's spans, not read yet.
 pub struct Spans {
-    /// The run.
-    pub run_id: String,
-    /// Wall-clock time of its start.
-    pub started_unix_ns: i64,
-    /// Its spans.
-    pub rows: Vec<Row>,
+    recording: Recording,
+    broken: Option<Broken>,
 }
 
-/// Reads the spans of some recordings. One of a folder that has none is left out, with a warning.
+impl Spans {
+    /// Judges a recording by `spec`, or by its own copy where it has one.
+    ///
+    /// # Errors
+    /// Anything that keeps it from being read or judged.
+    pub fn open(cli: &Cli, path: &Path, spec: Option<&Path>) -> Result<Spans, Error> {
+        let recording = Recording::open(path)?;
+        let Some(spec) = spec_of(path, spec) else {
+            return Ok(Spans { recording, broken: None });
+        };
+        let spec = Arc::new(Spec::read(&spec)?);
+        let engine = Engine::start(cli.time_limit)?;
+        let judged = check::run(&engine, recording.clone(), &spec, None);
+        engine.abandon();
+        let mut broken = Broken::new(&judged?);
+        if let Some(broken) = &mut broken {
+            recording.each_rows(|rows| {
+                broken.look_for_evidence(&rows);
+                Ok::<_, Error>(())
+            })?;
+        }
+        Ok(Spans { recording, broken })
+    }
+
+    /// The run.
+    pub fn run_id(&self) -> &str {
+        &self.recording.run().run_id
+    }
+
+    /// Wall-clock time of its start.
+    pub fn started_unix_ns(&self) -> i64 {
+        self.recording.run().started_unix_ns
+    }
+
+    /// Hands all spans over, part by part: no more of them are in memory at once than one part has. Says how many there
+    /// were.
+    ///
+    /// # Errors
+    /// Where the recording can't be read, [`Error::NoSpans`] where it has none, and whatever `take` returns.
+    pub fn each(&self, mut take: impl FnMut(Vec<Row>) -> Result<(), Error>) -> Result<usize, Error> {
+        let mut count = 0;
+        self.recording.each_rows(|mut rows| {
+            count += rows.len();
+            if let Some(broken) = &self.broken {
+                rows.iter_mut().for_each(|row| broken.mark(&mut row.row));
+            }
+            take(rows)
+        })?;
+        if count == 0 {
+            return Err(Error::NoSpans { path: self.recording.dir().to_owned() });
+        }
+        Ok(count)
+    }
+}
+
+/// Does something with each recording that is named. One of a folder that has no spans is left out, with a warning.
 ///
 /// # Errors
-/// As [`read`].
-pub fn read_all(cli: &Cli, names: &[String], spec: Option<&Path>) -> Result<Vec<Spans>, Error> {
-    let mut all = Vec::new();
-    for name in names {
-        match runs::named(&cli.runs_dir, name)? {
-            Named::Run(path) => all.push(read(cli, &path, spec)?),
+/// Where a name stands for nothing, and whatever `act` returns.
+pub fn for_each(cli: &Cli, names: &[String], mut act: impl FnMut(&Path) -> Result<(), Error>) -> Result<(), Error> {
+    let named = names.iter().map(|name| runs::named(&cli.runs_dir, name)).collect::<Result<Vec<Named>, Error>>()?;
+    for named in named {
+        match named {
+            Named::Run(path) => act(&path)?,
             Named::Runs(paths) => {
                 for path in paths {
-                    match read(cli, &path, spec) {
+                    match act(&path) {
                         Err(Error::NoSpans { path }) => report::warn(&Error::NoSpans { path }.to_string()),
-                        read => all.push(read?),
+                        done => done?,
                     }
                 }
             }
         }
     }
-    Ok(all)
-}
-
-/// Reads the spans of a recording, and judges it by `spec`, or its own copy where it has one.
-///
-/// # Errors
-/// Anything that keeps it from being read or judged, and where it has no spans.
-fn read(cli: &Cli, path: &Path, spec: Option<&Path>) -> Result<Spans, Error> {
-    let recording = Recording::open(path)?;
-    let (run_id, started_unix_ns) = (recording.run().run_id.clone(), recording.run().started_unix_ns);
-    let mut rows = recording.rows::<Span>()?;
-    if rows.is_empty() {
-        return Err(Error::NoSpans { path: path.to_owned() });
-    }
-    if let Some(spec) = spec_of(path, spec) {
-        let spec = Arc::new(Spec::read(&spec)?);
-        let engine = Engine::start(cli.time_limit)?;
-        let judged = check::run(&engine, recording, &spec, None);
-        engine.abandon();
-        mark(&mut rows, &judged?);
-    }
-    Ok(Spans { run_id, started_unix_ns, rows })
+    Ok(())
 }
 
 fn spec_of(path: &Path, asked: Option<&Path>) -> Option<PathBuf> {
@@ -79,55 +109,68 @@ fn spec_of(path: &Path, asked: Option<&Path>) -> Option<PathBuf> {
     asked.map(Path::to_owned).or_else(|| own.is_file().then_some(own))
 }
 
-/// Notes each violation on the spans that its evidence made, else on the run's own.
-fn mark(rows: &mut [Row], report: &RunReport) {
-    let is_broken = report.assertions.iter().any(|assertion| assertion.judgement.outcome == Outcome::Broken);
-    for root in rows.iter_mut().filter(|row| is_broken && row.row.parent_span_id.is_none()) {
-        root.row.status = "error".to_owned();
-        let mut attributes: Value = serde_json::from_str(&root.row.attributes).unwrap_or_default();
-        attributes["error.type"] = "assertion_failed".into();
-        attributes["tapedeck.outcome"] = Outcome::Broken.name().into();
-        root.row.attributes = attributes.to_string();
-    }
-    let root = rows.iter().position(|row| row.row.parent_span_id.is_none());
-    let from = by_handle(rows);
-    let mut events: BTreeMap<usize, Vec<Value>> = BTreeMap::new();
-    for assertion in &report.assertions {
-        for violation in &assertion.judgement.violations {
-            let evidence = violation.observation.evidence.iter();
-            let mut concerned: BTreeSet<usize> =
-                evidence.filter_map(|handle| from.get(handle)).flatten().copied().collect();
-            if concerned.is_empty() {
-                concerned.extend(root);
-            }
-            for row in concerned {
-                let events = events.entry(row).or_default();
-                // Those that come first are the worst.
-                if events.len() < MOST_FAILED {
-                    events.push(event(report, assertion, violation));
+/// What a spec found broken, as it is noted on the spans that the evidence made, else on the run's own.
+struct Broken {
+    /// One for each violation; of an assertion's, those that come first are the worst.
+    events: Vec<Value>,
+    /// Whose evidence a recorded row is.
+    by_handle: HashMap<String, Vec<usize>>,
+    /// Those whose evidence made no span.
+    without_span: BTreeSet<usize>,
+}
+
+impl Broken {
+    fn new(report: &RunReport) -> Option<Broken> {
+        let is_broken = |assertion: &&AssertionReport| assertion.judgement.outcome == Outcome::Broken;
+        report.assertions.iter().find(is_broken)?;
+        let mut broken = Broken { events: Vec::new(), by_handle: HashMap::new(), without_span: BTreeSet::new() };
+        for assertion in &report.assertions {
+            for violation in &assertion.judgement.violations {
+                let number = broken.events.len();
+                for handle in &violation.observation.evidence {
+                    broken.by_handle.entry(handle.clone()).or_default().push(number);
                 }
+                broken.without_span.insert(number);
+                broken.events.push(event(report, assertion, violation));
+            }
+        }
+        Some(broken)
+    }
+
+    fn look_for_evidence(&mut self, rows: &[Row]) {
+        for row in rows {
+            for number in self.concerning(&attributes(&row.row)) {
+                self.without_span.remove(&number);
             }
         }
     }
-    for (row, more) in events {
-        let own = &mut rows[row].row.events;
-        let mut list: Vec<Value> = serde_json::from_str(own).unwrap_or_default();
-        list.extend(more);
-        *own = Value::Array(list).to_string();
+
+    /// The violations of whose evidence a span is.
+    fn concerning(&self, attributes: &Value) -> BTreeSet<usize> {
+        let handles = attributes["tapedeck.recorded_as"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        handles.filter_map(|handle| self.by_handle.get(handle)).flatten().copied().collect()
+    }
+
+    fn mark(&self, span: &mut Span) {
+        let mut attributes = attributes(span);
+        let mut concerning = self.concerning(&attributes);
+        if span.parent_span_id.is_none() {
+            concerning.extend(&self.without_span);
+            span.status = "error".to_owned();
+            attributes["error.type"] = "assertion_failed".into();
+            attributes["tapedeck.outcome"] = Outcome::Broken.name().into();
+            span.attributes = attributes.to_string();
+        }
+        if !concerning.is_empty() {
+            let mut events: Vec<Value> = serde_json::from_str(&span.events).unwrap_or_default();
+            events.extend(concerning.into_iter().take(MOST_FAILED).map(|number| self.events[number].clone()));
+            span.events = Value::Array(events).to_string();
+        }
     }
 }
 
-/// The spans that each recorded row made.
-fn by_handle(rows: &[Row]) -> HashMap<String, Vec<usize>> {
-    let mut from: HashMap<String, Vec<usize>> = HashMap::new();
-    for (number, row) in rows.iter().enumerate() {
-        let attributes: Value = serde_json::from_str(&row.row.attributes).unwrap_or_default();
-        let handles = attributes["tapedeck.recorded_as"].as_array().into_iter().flatten();
-        for handle in handles.filter_map(Value::as_str) {
-            from.entry(handle.to_owned()).or_default().push(number);
-        }
-    }
-    from
+fn attributes(span: &Span) -> Value {
+    serde_json::from_str(&span.attributes).unwrap_or_default()
 }
 
 fn event(report: &RunReport, assertion: &AssertionReport, violation: &Judged) -> Value {

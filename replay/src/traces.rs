@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 
 use telemetry::otlp::{Sender, Target};
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tonic::transport::server::TcpIncoming;
 
 use crate::cli::{Cli, Traces};
@@ -25,13 +26,44 @@ use receiver::Receiver;
 /// # Errors
 /// Anything that keeps a recording from being read or judged, or an address from being listened at.
 pub fn traces(cli: &Cli, asked: &Traces) -> Result<Exit, Error> {
-    let shown = spans::read_all(cli, &asked.runs, asked.spec.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.map_err(Error::Engine)?.block_on(serve(asked, shown))?;
+    let runtime = runtime.map_err(Error::Engine)?;
+    let Served { pages, ui_address, calls, otlp_address } = runtime.block_on(serve(asked))?;
+    let target = Target::parse_grpc(&format!("http://{otlp_address}")).map_err(sending)?;
+    spans::for_each(cli, &asked.runs, |path| {
+        let spans = Spans::open(cli, path, asked.spec.as_deref())?;
+        let run_id = spans.run_id();
+        let sender = async { Sender::new(&target, run_id, spans.started_unix_ns()) };
+        let mut sender = runtime.block_on(sender).map_err(sending)?;
+        spans.each(|rows| match runtime.block_on(sender.send(rows)).problem {
+            Some(problem) => Err(Error::Usage(format!("the spans of {run_id} can't be shown: {problem}"))),
+            None => Ok(()),
+        })?;
+        report::print(&format!("http://{ui_address}/trace/{}\n", telemetry::ids::trace_id(run_id)))?;
+        Ok(())
+    })?;
+    report::warn(&format!(
+        "Jaeger's UI at http://{ui_address}/search, OTLP over gRPC at http://{otlp_address}; Ctrl-C ends it"
+    ));
+    runtime.block_on(async {
+        tokio::select! {
+            ended = tokio::signal::ctrl_c() => ended.map_err(Error::Engine),
+            _ = pages => Err(Error::Usage("the pages could not be served any more".into())),
+            _ = calls => Err(Error::Usage("spans could not be received any more".into())),
+        }
+    })?;
     Ok(Exit::Held)
 }
 
-async fn serve(asked: &Traces, shown: Vec<Spans>) -> Result<(), Error> {
+/// What is served from here, and where.
+struct Served {
+    pages: JoinHandle<std::io::Result<()>>,
+    ui_address: SocketAddr,
+    calls: JoinHandle<Result<(), tonic::transport::Error>>,
+    otlp_address: SocketAddr,
+}
+
+async fn serve(asked: &Traces) -> Result<Served, Error> {
     let receiver = Receiver::default();
     let (ui, ui_address) = listen(asked.listen, "--listen").await?;
     let (otlp, otlp_address) = listen(asked.otlp, "--otlp").await?;
@@ -43,22 +75,7 @@ async fn serve(asked: &Traces, shown: Vec<Spans>) -> Result<(), Error> {
         .max_decoding_message_size(64 << 20);
     let receiver = tonic::transport::Server::builder().add_service(service);
     let calls = tokio::spawn(receiver.serve_with_incoming(TcpIncoming::from(otlp)));
-    let target = Target::parse_grpc(&format!("http://{otlp_address}")).map_err(sending)?;
-    for Spans { run_id, started_unix_ns, rows } in shown {
-        let mut sender = Sender::new(&target, &run_id, started_unix_ns).map_err(sending)?;
-        if let Some(problem) = sender.send(rows).await.problem {
-            return Err(Error::Usage(format!("the spans of {run_id} can't be shown: {problem}")));
-        }
-        report::print(&format!("http://{ui_address}/trace/{}\n", telemetry::ids::trace_id(&run_id)))?;
-    }
-    report::warn(&format!(
-        "Jaeger's UI at http://{ui_address}/search, OTLP over gRPC at http://{otlp_address}; Ctrl-C ends it"
-    ));
-    tokio::select! {
-        ended = tokio::signal::ctrl_c() => ended.map_err(Error::Engine),
-        _ = pages => Err(Error::Usage("the pages could not be served any more".into())),
-        _ = calls => Err(Error::Usage("spans could not be received any more".into())),
-    }
+    Ok(Served { pages, ui_address, calls, otlp_address })
 }
 
 async fn listen(address: SocketAddr, option: &str) -> Result<(TcpListener, SocketAddr), Error> {

@@ -19,7 +19,7 @@ impl Journal {
             let rows = &mut next_seq[usize::from(table.number())];
             entries.each_batch(table, |batch| {
                 *rows += batch.num_rows() as i64;
-                Ok(())
+                Ok::<_, Error>(())
             })?;
         }
         let file = OpenOptions::new().append(true).open(path).map_err(Error::file("open the journal", path))?;

@@ -26,23 +26,28 @@ pub(super) fn export(cli: &Cli, asked: &Export) -> Result<Exit, Error> {
     // Only here does anybody listen to what the exporter has to say.
     let _listening = tracing::subscriber::set_default(tracing_subscriber::registry().with(rejected.layer()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Engine)?;
-    for Spans { run_id, started_unix_ns, rows } in spans::read_all(cli, &asked.runs, asked.spec.as_deref())? {
-        let count = rows.len();
-        let refused_before = rejected.spans();
-        runtime.block_on(async {
-            let mut sender = Sender::new(&target, &run_id, started_unix_ns).map_err(sending)?;
-            send(&mut sender, rows).await.map_err(|(left, problem)| {
-                let done = count - left;
-                Error::Usage(format!("{} took {done} of {count} spans of {run_id}: {problem}", target.shown()))
+    spans::for_each(cli, &asked.runs, |path| {
+        let spans = Spans::open(cli, path, asked.spec.as_deref())?;
+        let (run_id, refused_before) = (spans.run_id(), rejected.spans());
+        let sender = async { Sender::new(&target, run_id, spans.started_unix_ns()) };
+        let mut sender = runtime.block_on(sender).map_err(sending)?;
+        let mut taken = 0;
+        let count = spans.each(|rows| {
+            let offered = taken + rows.len();
+            let sent = runtime.block_on(send(&mut sender, rows));
+            taken = offered - sent.as_ref().map_or_else(|(left, _)| *left, |()| 0);
+            sent.map_err(|(_, problem)| {
+                Error::Usage(format!("{} took {taken} spans of {run_id} and no more: {problem}", target.shown()))
             })
         })?;
         let refused = rejected.spans() - refused_before;
         if refused > 0 {
             return Err(Error::Usage(format!("{} refused {refused} of {count} spans of {run_id}", target.shown())));
         }
-        let trace = telemetry::ids::trace_id(&run_id);
+        let trace = telemetry::ids::trace_id(run_id);
         report::print(&format!("{run_id}  {count} spans  trace {trace}\n"))?;
-    }
+        Ok(())
+    })?;
     Ok(Exit::Held)
 }
 
