@@ -188,9 +188,8 @@ impl Recording {
             let path = path.clone();
             move |source| Error::Parquet { table: table.name(), path: path.clone(), source }
         };
-        let mut builder = ParquetRecordBatchReaderBuilder::try_new(content.clone())
-            .map_err(&damaged)?
-            .with_batch_size(8192);
+        let mut builder =
+            ParquetRecordBatchReaderBuilder::try_new(content.clone()).map_err(&damaged)?.with_batch_size(8192);
         let rows = builder.metadata().file_metadata().num_rows();
         if let Some(columns) = columns {
             let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());

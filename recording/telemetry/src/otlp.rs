@@ -281,8 +281,9 @@ impl Sender {
             OTelSdkError::InternalFailure(told) => told.clone(),
             other => other.to_string(),
         };
-        let told = told.trim_start_matches("TonicTracesClient export failed with gRPC code: ");
-        let hint = if told.starts_with("Unimplemented") { " (over HTTP? then write the path, /v1/traces)" } else { "" };
+        // The exporter tells no more of an answer over gRPC than its code: the rest may be secret.
+        let told = told.replace("TonicTracesClient export failed with gRPC code: ", "gRPC code ");
+        let hint = if told.contains("Unimplemented") { " (over HTTP? then write the path, /v1/traces)" } else { "" };
         noted.unwrap_or_else(|| format!("{told}{hint}"))
     }
 
