@@ -4,14 +4,14 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use collector::cli::{Cli, Command};
-use collector::status::say;
+use collector::status::fail;
 use collector::{AnyError, chain, doctor, import, own, record, recover, rederive};
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
-            say(format_args!("collector: {}", chain(&*error)));
+            fail(format_args!("collector: {}", chain(&*error)));
             ExitCode::from(2)
         }
     }

@@ -68,10 +68,7 @@ impl Shown {
         let now_ns = self.clock.now_ns();
         self.with(|metrics| {
             if let Some(live) = &self.live {
-                let stands = live.stands();
-                metrics.otlp_spans("sent", stands.sent);
-                metrics.otlp_spans("lost", stands.lost);
-                metrics.otlp_spans("waiting", stands.waiting);
+                metrics.otlp_spans(&live.stands());
             }
             metrics.page(now_ns)
         })

@@ -59,7 +59,7 @@ impl Own {
             tracing_opentelemetry::layer().with_tracer(provider.tracer("tapedeck")).with_filter(ours)
         });
         let rejected = telling.otlp.as_ref().map(|_| telling.rejected.layer());
-        tracing_subscriber::registry().with(logs(telling.log)).with(spans).with(rejected).try_init()?;
+        tracing_subscriber::registry().with(logs(telling.log)?).with(spans).with(rejected).try_init()?;
         Ok(Own { provider })
     }
 
@@ -73,21 +73,24 @@ impl Own {
     }
 }
 
-/// Logs to stderr: what `RUST_LOG` asks for, else nothing, or, where a form is asked for, what happens.
-fn logs<S>(form: Option<cli::Log>) -> Box<dyn Layer<S> + Send + Sync>
+/// Logs to stderr: what `RUST_LOG` asks for, else nothing, or, where a form is asked for, what happens. What people are
+/// told is in the log of those who get nothing else, whatever `RUST_LOG` says.
+fn logs<S>(form: Option<cli::Log>) -> Result<Box<dyn Layer<S> + Send + Sync>, AnyError>
 where
     S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
 {
     let usual = if form.is_some() { LevelFilter::INFO } else { LevelFilter::OFF };
-    let filter = EnvFilter::builder().with_default_directive(usual.into()).from_env_lossy();
+    let filter = EnvFilter::builder().with_default_directive(usual.into()).from_env();
+    let filter =
+        filter.map_err(|error| format!("RUST_LOG: {error}: write a level, or targets as in collector=debug"))?;
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
-    match form {
+    Ok(match form {
         Some(cli::Log::Json) => {
             crate::status::log_only();
-            layer.json().with_filter(filter).boxed()
+            layer.json().with_filter(filter.add_directive("collector::status=info".parse()?)).boxed()
         }
         _ => layer.with_filter(filter).boxed(),
-    }
+    })
 }
 
 fn provider(otlp: &str) -> Result<SdkTracerProvider, AnyError> {

@@ -18,10 +18,21 @@ pub fn log_only() {
     LOGGED.store(true, Ordering::Relaxed);
 }
 
-/// Tells a person one line. It may be that stderr lies on the very disk that is full, or is closed: a line less is no
-/// reason to end, as it is for `eprintln!`.
+/// Tells a person one line.
 pub fn say(line: impl std::fmt::Display) {
     tracing::info!("{line}");
+    print(line);
+}
+
+/// Tells a person why the program ends without having done what it was asked for.
+pub fn fail(line: impl std::fmt::Display) {
+    tracing::error!("{line}");
+    print(line);
+}
+
+/// It may be that stderr lies on the very disk that is full, or is closed: a line less is no reason to end, as it is for
+/// `eprintln!`.
+fn print(line: impl std::fmt::Display) {
     if LOGGED.load(Ordering::Relaxed) {
         return;
     }

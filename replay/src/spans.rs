@@ -4,6 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
+use recording::Table;
 use recording::reader::Recording;
 use recording::record::Span;
 use serde_json::{Value, json};
@@ -18,12 +20,16 @@ use crate::runs::{self, Named};
 use crate::spec::Spec;
 use crate::views::Engine;
 
+/// So many spans are handed over together, at least.
+const PART: usize = 8_192;
 /// Of how many violations one span is told.
 const MOST_FAILED: usize = 64;
 
 /// A recording's spans, not read yet.
 pub struct Spans {
     recording: Recording,
+    /// How many there are.
+    pub count: usize,
     broken: Option<Broken>,
 }
 
@@ -31,11 +37,15 @@ impl Spans {
     /// Judges a recording by `spec`, or by its own copy where it has one.
     ///
     /// # Errors
-    /// Anything that keeps it from being read or judged.
+    /// [`Error::NoSpans`] where it has none, and anything that keeps it from being read or judged.
     pub fn open(cli: &Cli, path: &Path, spec: Option<&Path>) -> Result<Spans, Error> {
         let recording = Recording::open(path)?;
+        let count = recording.columns(Table::Spans, &["seq"])?.iter().map(RecordBatch::num_rows).sum();
+        if count == 0 {
+            return Err(Error::NoSpans { path: path.to_owned() });
+        }
         let Some(spec) = spec_of(path, spec) else {
-            return Ok(Spans { recording, broken: None });
+            return Ok(Spans { recording, count, broken: None });
         };
         let spec = Arc::new(Spec::read(&spec)?);
         let engine = Engine::start(cli.time_limit)?;
@@ -48,7 +58,7 @@ impl Spans {
                 Ok::<_, Error>(())
             })?;
         }
-        Ok(Spans { recording, broken })
+        Ok(Spans { recording, count, broken })
     }
 
     /// The run.
@@ -61,24 +71,21 @@ impl Spans {
         self.recording.run().started_unix_ns
     }
 
-    /// Hands all spans over, part by part: no more of them are in memory at once than one part has. Says how many there
-    /// were.
+    /// Hands all spans over, part by part: no more of them are in memory at once than one part has.
     ///
     /// # Errors
-    /// Where the recording can't be read, [`Error::NoSpans`] where it has none, and whatever `take` returns.
-    pub fn each(&self, mut take: impl FnMut(Vec<Row>) -> Result<(), Error>) -> Result<usize, Error> {
-        let mut count = 0;
+    /// Where the recording can't be read, and whatever `take` returns.
+    pub fn each(&self, mut take: impl FnMut(Vec<Row>) -> Result<(), Error>) -> Result<(), Error> {
+        let mut part = Vec::new();
         self.recording.each_rows(|mut rows| {
-            count += rows.len();
             if let Some(broken) = &self.broken {
                 rows.iter_mut().for_each(|row| broken.mark(&mut row.row));
             }
-            take(rows)
+            part.append(&mut rows);
+            // A journal has them in many small pieces.
+            if part.len() < PART { Ok(()) } else { take(std::mem::take(&mut part)) }
         })?;
-        if count == 0 {
-            return Err(Error::NoSpans { path: self.recording.dir().to_owned() });
-        }
-        Ok(count)
+        take(part)
     }
 }
 
@@ -124,7 +131,7 @@ impl Broken {
         let is_broken = |assertion: &&AssertionReport| assertion.judgement.outcome == Outcome::Broken;
         report.assertions.iter().find(is_broken)?;
         let mut broken = Broken { events: Vec::new(), by_handle: HashMap::new(), without_span: BTreeSet::new() };
-        for assertion in &report.assertions {
+        for assertion in report.assertions.iter().filter(is_broken) {
             for violation in &assertion.judgement.violations {
                 let number = broken.events.len();
                 for handle in &violation.observation.evidence {

@@ -19,6 +19,7 @@ use std::collections::HashSet;
 use recording::{Row, Table};
 
 use crate::ids;
+use crate::otlp::Ended;
 pub use history::History;
 use known::Known;
 use page::Sheet;
@@ -158,9 +159,11 @@ impl Metrics {
         self.store.set(Known::SourceLive, &[source], f64::from(u8::from(live)));
     }
 
-    /// So many spans became `sent`, `lost`, or are `waiting`.
-    pub fn otlp_spans(&mut self, outcome: &str, spans: u64) {
-        self.store.set(Known::OtlpSpans, &[outcome], spans as f64);
+    /// How spans stand that go to a receiver.
+    pub fn otlp_spans(&mut self, stands: &Ended) {
+        self.store.set(Known::OtlpSpans, &["sent"], stands.sent as f64);
+        self.store.set(Known::OtlpSpans, &["lost"], stands.lost as f64);
+        self.store.set(Known::OtlpWaiting, &[], stands.waiting as f64);
     }
 
     /// What is so now, as a page of OpenMetrics 1.0 without time stamps.

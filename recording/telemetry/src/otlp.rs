@@ -141,8 +141,11 @@ impl Target {
         };
         // The endpoint of all signals is where each has a path of its own; that of one signal is used as it stands.
         let is_whole = has_path && (given != "env" || signal("ENDPOINT").is_some());
-        let url = match protocol {
-            Protocol::HttpProtobuf if !is_whole => format!("{}/v1/traces", url.trim_end_matches('/')),
+        let url = match (protocol, url.split_once('?')) {
+            (Protocol::HttpProtobuf, None) if !is_whole => format!("{}/v1/traces", url.trim_end_matches('/')),
+            (Protocol::HttpProtobuf, Some((base, query))) if !is_whole => {
+                format!("{}/v1/traces?{query}", base.trim_end_matches('/'))
+            }
             _ => url,
         };
         Ok(Target { url, protocol })
@@ -214,6 +217,8 @@ pub struct Outcome {
     pub left: Vec<Row>,
     /// Why not.
     pub problem: Option<String>,
+    /// Whether that is for what they are, so that others may be taken.
+    pub refused: bool,
 }
 
 impl Sender {
@@ -238,7 +243,7 @@ impl Sender {
         for row in rows {
             services.entry(row.row.service.clone()).or_default().push(row);
         }
-        let mut outcome = Outcome::default();
+        let mut outcome = Outcome { refused: true, ..Outcome::default() };
         for service in services.keys() {
             if let Err(error) = self.prepare(service) {
                 outcome.problem.get_or_insert(error.to_string());
@@ -247,8 +252,9 @@ impl Sender {
         let this = &*self;
         let sending =
             services.into_iter().map(|(service, rows)| async move { this.send_service(&service, rows).await });
-        for Outcome { sent, left, problem } in join_all(sending).await {
+        for Outcome { sent, left, problem, refused } in join_all(sending).await {
             outcome.sent += sent;
+            outcome.refused &= refused || left.is_empty();
             outcome.left.extend(left);
             outcome.problem = outcome.problem.or(problem);
         }
@@ -313,9 +319,10 @@ impl Sender {
                 continue;
             }
             outcome.left.extend(batch);
+            outcome.refused = OF_ITS_OWN.iter().any(|word| problem.contains(word));
             outcome.problem = Some(problem);
             // One that is not taken for what it holds is no reason to hold back the others.
-            if !outcome.problem.as_ref().is_some_and(|problem| OF_ITS_OWN.iter().any(|word| problem.contains(word))) {
+            if !outcome.refused {
                 break;
             }
         }

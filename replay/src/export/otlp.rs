@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use telemetry::otlp::{Rejected, Row, Sender, Target};
+use telemetry::otlp::{Outcome, Rejected, Row, Sender, Target};
 use tracing_subscriber::layer::SubscriberExt;
 
 use crate::cli::{Cli, Export};
@@ -28,21 +28,29 @@ pub(super) fn export(cli: &Cli, asked: &Export) -> Result<Exit, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Engine)?;
     spans::for_each(cli, &asked.runs, |path| {
         let spans = Spans::open(cli, path, asked.spec.as_deref())?;
-        let (run_id, refused_before) = (spans.run_id(), rejected.spans());
+        let (run_id, count, refused_before) = (spans.run_id(), spans.count, rejected.spans());
         let sender = async { Sender::new(&target, run_id, spans.started_unix_ns()) };
         let mut sender = runtime.block_on(sender).map_err(sending)?;
-        let mut taken = 0;
-        let count = spans.each(|rows| {
-            let offered = taken + rows.len();
-            let sent = runtime.block_on(send(&mut sender, rows));
-            taken = offered - sent.as_ref().map_or_else(|(left, _)| *left, |()| 0);
-            sent.map_err(|(_, problem)| {
-                Error::Usage(format!("{} took {taken} spans of {run_id} and no more: {problem}", target.shown()))
-            })
+        let (mut left, mut problem, mut is_down) = (0, None, false);
+        spans.each(|rows| {
+            if is_down {
+                left += rows.len();
+                return Ok(());
+            }
+            let outcome = runtime.block_on(send(&mut sender, rows));
+            left += outcome.left.len();
+            is_down = !outcome.left.is_empty() && !outcome.refused;
+            problem = outcome.problem.or(problem.take());
+            Ok(())
         })?;
+        let to = target.shown();
+        if left > 0 {
+            let (taken, problem) = (count - left, problem.unwrap_or_default());
+            return Err(Error::Usage(format!("{to} took {taken} of {count} spans of {run_id}: {problem}")));
+        }
         let refused = rejected.spans() - refused_before;
         if refused > 0 {
-            return Err(Error::Usage(format!("{} refused {refused} of {count} spans of {run_id}", target.shown())));
+            return Err(Error::Usage(format!("{to} refused {refused} of {count} spans of {run_id}")));
         }
         let trace = telemetry::ids::trace_id(run_id);
         report::print(&format!("{run_id}  {count} spans  trace {trace}\n"))?;
@@ -51,20 +59,17 @@ pub(super) fn export(cli: &Cli, asked: &Export) -> Result<Exit, Error> {
     Ok(Exit::Held)
 }
 
-/// Sends until all is taken; else says how many were left, and why.
-async fn send(sender: &mut Sender, mut rows: Vec<Row>) -> Result<(), (usize, String)> {
+/// Sends until all is taken or patience ends.
+async fn send(sender: &mut Sender, rows: Vec<Row>) -> Outcome {
+    let mut outcome = sender.send(rows).await;
     let mut rest = REST;
-    for attempt in 1..=ATTEMPTS {
-        let outcome = sender.send(rows).await;
-        rows = outcome.left;
-        if rows.is_empty() {
-            return Ok(());
-        }
-        if attempt == ATTEMPTS {
-            return Err((rows.len(), outcome.problem.unwrap_or_default()));
+    for _ in 1..ATTEMPTS {
+        if outcome.left.is_empty() {
+            break;
         }
         tokio::time::sleep(rest).await;
         rest *= 2;
+        outcome = sender.send(outcome.left).await;
     }
-    Ok(())
+    outcome
 }

@@ -86,6 +86,7 @@ known! {
     SourceLive "tapedeck_source_live" Gauge Told ["source"] "Whether a source is live."
     SeriesRefused "tapedeck_series_refused_total" Counter Start [] "Values left out, because there were too many series."
     OtlpSpans "tapedeck_otlp_spans_total" Counter Start ["outcome"] "Spans for the receiver, by what became of them."
+    OtlpWaiting "tapedeck_otlp_spans_waiting" Gauge Told [] "Spans that the receiver has not answered for yet."
     AssertionOutcome "tapedeck_assertion_outcome" Gauge Told ["assertion" "outcome" "attribution" "version"] "What became of an assertion, at the run's end; always 1."
     AssertionMargin "tapedeck_assertion_margin" Gauge Told ["assertion" "unit" "version"] "The worst observation's distance to the bound; negative beyond it."
     AssertionFailed "tapedeck_assertion_failed" Gauge Told ["assertion" "subject"] "An observation that violates its bound, when it was made; always 1."

@@ -12,6 +12,8 @@ pub const PAIR: &str = "tapedeck.pair";
 pub const ROLE: &str = "tapedeck.pair.role";
 /// The attribute of a pair's span that says something again.
 pub const RETRANSMISSION: &str = "tapedeck.retransmission";
+/// The attribute of a pair's span that was opened again before it was answered.
+const SUPERSEDED: &str = "tapedeck.superseded";
 /// The event that says when a pair was given up.
 const GIVEN_UP: &str = "not closed";
 
@@ -30,13 +32,13 @@ pub enum Moment {
         /// The pair's name.
         pair: String,
     },
-    /// Its closing packet was seen, or it was given up.
+    /// Its closing packet was seen, or it was opened again, or given up.
     Closed {
         /// The pair's name.
         pair: String,
         /// `ok`, `error` or `unset`.
         status: String,
-        /// From the opening packet to the closing one, where there was one.
+        /// From the opening packet to the closing one, where it was closed by one.
         seconds: Option<f64>,
         /// The trace of its span.
         trace_id: String,
@@ -60,11 +62,12 @@ fn of_span(span: &Span) -> Vec<(i64, Moment)> {
     let acks = events.iter().filter(|event| event["attributes"][ROLE] == "ack");
     let acks = acks.filter_map(|ack| Some((ack["at_ns"].as_i64()?, Moment::Acknowledged { pair: pair.clone() })));
     let given_up = || events.iter().find(|event| event["name"] == GIVEN_UP).and_then(|event| event["at_ns"].as_i64());
+    let answered = span.end_ns.filter(|_| attributes[SUPERSEDED] != true);
     let closed = span.end_ns.or_else(given_up).map(|at_ns| {
         let closed = Moment::Closed {
             pair: pair.clone(),
             status: span.status.clone(),
-            seconds: span.end_ns.map(|end_ns| (end_ns - span.start_ns) as f64 / 1e9),
+            seconds: answered.map(|end_ns| (end_ns - span.start_ns) as f64 / 1e9),
             trace_id: span.trace_id.clone(),
             span_id: span.span_id.clone(),
         };

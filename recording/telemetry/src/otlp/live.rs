@@ -38,6 +38,8 @@ struct Shared {
 struct State {
     queue: VecDeque<Row>,
     bytes: usize,
+    /// In a call that is not answered yet.
+    calling: u64,
     sent: u64,
     lost: u64,
     problem: Option<String>,
@@ -52,7 +54,7 @@ pub struct Ended {
     pub sent: u64,
     /// Not taken, or never offered for want of room.
     pub lost: u64,
-    /// Still in the queue.
+    /// Not answered for yet.
     pub waiting: u64,
     /// What the receiver said last, where it took nothing.
     pub problem: Option<String>,
@@ -93,8 +95,13 @@ impl Live {
     /// How it stands.
     pub fn stands(&self) -> Ended {
         let state = self.lock();
-        let (waiting, problem) = (state.queue.len() as u64, state.problem.clone());
+        let (waiting, problem) = (state.queue.len() as u64 + state.calling, state.problem.clone());
         Ended { sent: state.sent, lost: state.lost, waiting, problem }
+    }
+
+    #[cfg(test)]
+    pub(super) fn calling(&self) -> u64 {
+        self.lock().calling
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -132,16 +139,18 @@ impl Live {
     }
 
     async fn send(&self, sender: &mut Sender, round: Vec<Row>, say: &impl Fn(String)) -> bool {
-        // Until the receiver has answered they are the queue's: where this task is ended, they count as lost.
-        let held = round.len() as u64;
-        self.lock().lost += held;
+        self.lock().calling = round.len() as u64;
         let outcome = sender.send(round).await;
         let mut state = self.lock();
-        state.lost -= held;
+        state.calling = 0;
         state.sent += outcome.sent as u64;
         let went_well = outcome.left.is_empty();
         state.bytes += outcome.left.iter().map(weight).sum::<usize>();
-        outcome.left.into_iter().rev().for_each(|row| state.queue.push_front(row));
+        match outcome.refused {
+            // Those behind them may be welcome.
+            true => state.queue.extend(outcome.left),
+            false => outcome.left.into_iter().rev().for_each(|row| state.queue.push_front(row)),
+        }
         state.problem = if went_well { None } else { outcome.problem };
         let tell = !went_well && !std::mem::replace(&mut state.told, true);
         let problem = state.problem.clone().unwrap_or_default();
@@ -170,12 +179,16 @@ impl Sending {
         let Sending { live, mut task } = self;
         live.lock().ending = true;
         live.shared.ended.notify_one();
-        if tokio::time::timeout(within, &mut task).await.is_err() {
+        let is_late = tokio::time::timeout(within, &mut task).await.is_err();
+        if is_late {
             task.abort();
             // Aborted where it stood: only then is it certain what it still holds.
             task.await.unwrap_or_default();
         }
         let mut ended = live.stands();
+        if is_late {
+            ended.problem.get_or_insert_with(|| format!("no answer within {} s", within.as_secs_f64()));
+        }
         ended.lost += std::mem::take(&mut ended.waiting);
         ended
     }

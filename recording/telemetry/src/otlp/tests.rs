@@ -26,6 +26,7 @@ fn a_target_is_what_was_given_and_what_the_variables_say() {
     let traces = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://c.d/mine");
     assert_eq!(target("env", &[endpoint, traces]), is("http://c.d/mine", http));
     assert_eq!(target("http://x:1", &[endpoint]), is("http://x:1", grpc));
+    assert_eq!(target("http://a.b:4318/?key=1", &[]), is("http://a.b:4318/v1/traces?key=1", http));
 }
 
 #[test]
@@ -76,4 +77,24 @@ async fn a_queue_that_nobody_empties_is_bounded_and_counts_what_it_lost() {
     let before = live.stands().lost;
     live.offer(row(0));
     assert_eq!(live.stands().lost, before + 1, "nothing comes in behind the end");
+}
+
+#[tokio::test]
+async fn what_is_in_a_call_is_lost_only_when_it_was_not_answered_in_the_end() {
+    // Connections are taken by the kernel, and nobody answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let target = Target::with(&format!("http://{}", silent.local_addr().expect("an address")), |_| None);
+    let sender = Sender::new(&target.expect("an address"), "r", 0).expect("a sender");
+    let (live, sending) = Live::spawn(sender, |_| {});
+    (0..10).for_each(|_| live.offer(row(0)));
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while live.calling() == 0 {
+        assert!(std::time::Instant::now() < deadline, "nothing is sent");
+        tokio::task::yield_now().await;
+    }
+    let stands = live.stands();
+    assert_eq!((stands.sent, stands.waiting, stands.lost), (0, 10, 0));
+    let ended = sending.end(Duration::from_millis(200)).await;
+    assert_eq!((ended.sent, ended.waiting, ended.lost), (0, 0, 10));
+    assert_eq!(ended.problem.as_deref(), Some("no answer within 0.2 s"));
 }
