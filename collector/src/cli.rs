@@ -15,6 +15,22 @@ pub struct Cli {
     pub command: Command,
 }
 
+const RECORD_EXAMPLES: &str = "\
+Examples:
+  collector record fixtures/scenarios/021-process.toml --label reason=nightly
+  collector record SCENARIO --repeat 3 --otlp http://127.0.0.1:4317
+  collector record SCENARIO -- pytest tests/e2e    what a command does while the system is up";
+
+const ATTACH_EXAMPLES: &str = "\
+Examples:
+  collector attach SCENARIO                        until Ctrl-C
+  collector attach SCENARIO --for 90s --metrics 127.0.0.1:9464";
+
+const TAP_EXAMPLES: &str = "\
+Examples:
+  collector tap --listen 127.0.0.1:3100 --upstream http://127.0.0.1:3000
+  collector spans latest --scenario SCENARIO       afterwards: the spans of that scenario's pairs";
+
 const EXAMPLES: &str = "\
 Examples:
   collector doctor fixtures/scenarios/021-process.toml
@@ -63,6 +79,7 @@ pub struct Doctor {
 
 /// `collector record`
 #[derive(Debug, Args)]
+#[command(after_help = RECORD_EXAMPLES)]
 pub struct Record {
     /// The scenario's TOML file, of kind `process` or `compose`
     pub scenario: PathBuf,
@@ -85,6 +102,7 @@ pub struct Record {
 
 /// `collector attach`
 #[derive(Debug, Args)]
+#[command(after_help = ATTACH_EXAMPLES)]
 pub struct Attach {
     /// The scenario's TOML file; what it says of processes, projects and faults is left out
     pub scenario: PathBuf,
@@ -101,9 +119,10 @@ pub struct Attach {
 
 /// `collector tap`
 #[derive(Debug, Args)]
+#[command(after_help = TAP_EXAMPLES)]
 pub struct TapOnly {
     /// Where clients connect, as in 127.0.0.1:3100
-    #[arg(long)]
+    #[arg(long, value_parser = listen_address)]
     pub listen: SocketAddr,
     /// The server, as in http://127.0.0.1:3000 or https://chat.example.com
     #[arg(long, value_name = "URL")]
@@ -136,13 +155,13 @@ pub struct Common {
 /// Where a run is told while it is recorded.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Telling {
-    /// Send the run's spans to this receiver of OTLP: gRPC, or HTTP at port 4318; `env` takes the OTEL_* variables' endpoint
+    /// Send the run's spans to this receiver of OTLP: gRPC, or HTTP at port 4318 or with a path; `env` takes the OTEL_* variables' endpoint
     #[arg(long, value_name = "URL")]
     pub otlp: Option<String>,
     /// Serve the run's metrics to Prometheus at this address, as in 127.0.0.1:9464
     #[arg(long, value_name = "ADDR")]
     pub metrics: Option<String>,
-    /// Log what the collector does to stderr, in this form; RUST_LOG says what
+    /// Log what the collector says and does on stderr, in this form; RUST_LOG says what besides
     #[arg(long, value_name = "FORM")]
     pub log: Option<Log>,
     /// Counts what the receiver took and refused
@@ -216,4 +235,8 @@ names a tap finds it where the port has that name: --socketio NAME=PORT.";
 pub struct Completions {
     /// bash, zsh, fish, elvish or powershell
     pub shell: clap_complete::Shell,
+}
+
+fn listen_address(written: &str) -> Result<SocketAddr, String> {
+    crate::scenario::listen_address(written).ok_or_else(|| "no address: write 127.0.0.1:3100".to_owned())
 }

@@ -13,6 +13,7 @@ use crate::record;
 use crate::record::stage::{self, Stage};
 use crate::redact::Redactor;
 use crate::scenario::{self, Fault, Kind, ProjectVersion, Scenario};
+use crate::status::answer;
 use crate::{AnyError, chain, cli, media, probe, until};
 use handshake::Scene;
 
@@ -35,17 +36,16 @@ impl Check {
 ///
 /// # Errors
 /// Where the scenario can't be read.
-#[expect(clippy::print_stdout, reason = "the checks are the command's result")]
 pub async fn doctor(command: &cli::Doctor) -> Result<ExitCode, AnyError> {
     let scenario = Scenario::read(&command.scenario, |name| format!("{name}-doctor"))?;
     let stop = record::stop_on_signals()?;
-    println!("ok    scenario: {} reads as kind {}", command.scenario.display(), scenario.kind.name());
+    answer(format_args!("ok    scenario: {} reads as kind {}", command.scenario.display(), scenario.kind.name()));
     let mut well = true;
     let mut tell = |check: Check| match check.found {
-        Ok(found) => println!("ok    {}: {found}", check.subject),
+        Ok(found) => answer(format_args!("ok    {}: {found}", check.subject)),
         Err(problem) => {
             well = false;
-            println!("FAIL  {}: {problem}", check.subject);
+            answer(format_args!("FAIL  {}: {problem}", check.subject));
         }
     };
     let mut stage = None;

@@ -27,6 +27,7 @@ use recording::run::State;
 
 use crate::record::shown;
 use crate::redact::Redactor;
+use crate::status::{answer, say};
 use crate::tap::decoder::Decoder;
 use crate::wire::Limits;
 use crate::{AnyError, cli, folder};
@@ -47,7 +48,6 @@ const SHOW_EVERY: u64 = 4096;
 ///
 /// # Errors
 /// What keeps a recording from being made.
-#[expect(clippy::print_stdout, reason = "the recording's folder is the command's result")]
 pub fn import(command: &cli::Import) -> Result<ExitCode, AnyError> {
     let targets = Targets::parse(command)?;
     folder::labels(&command.common.labels)?;
@@ -57,7 +57,7 @@ pub fn import(command: &cli::Import) -> Result<ExitCode, AnyError> {
     let cut = read(&mut capture, |facts, frame| {
         if import.is_none() {
             let book = Book::begin(&command.common, frame.unix_ns, facts, &redactor)?;
-            eprintln!("importing into {}", shown(book.dir()).display());
+            say(format_args!("importing into {}", shown(book.dir()).display()));
             import = Some(Import::new(book, &targets, frame.unix_ns, &redactor));
         }
         import.as_mut().map_or(Ok(()), |import| import.take(&frame))
@@ -67,8 +67,8 @@ pub fn import(command: &cli::Import) -> Result<ExitCode, AnyError> {
         return Err(format!("{}: nothing to import: {problem}", command.capture.display()).into());
     };
     let done = import.finish(&command.capture, cut)?;
-    done.lines.iter().for_each(|line| eprintln!("{line}"));
-    println!("{}", done.dir);
+    done.lines.iter().for_each(say);
+    answer(&done.dir);
     Ok(ExitCode::from(done.code))
 }
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use collector::cli::{Cli, Command};
-use collector::status::fail;
+use collector::status::{answer, fail};
 use collector::{AnyError, chain, doctor, import, own, record, recover, rederive};
 
 fn main() -> ExitCode {
@@ -24,7 +24,9 @@ fn run(cli: Cli) -> Result<ExitCode, AnyError> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Completions(completions) => {
-            clap_complete::generate(completions.shell, &mut Cli::command(), "collector", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(completions.shell, &mut Cli::command(), "collector", &mut script);
+            answer(String::from_utf8_lossy(&script).trim_end());
             Ok(ExitCode::SUCCESS)
         }
         Command::Recover(command) => recover::recover(&command),

@@ -73,22 +73,28 @@ impl Own {
     }
 }
 
-/// Logs to stderr: what `RUST_LOG` asks for, else nothing, or, where a form is asked for, what happens. What people are
-/// told is in the log of those who get nothing else, whatever `RUST_LOG` says.
+/// What is logged where `RUST_LOG` says nothing: what keeps spans from being sent, the collector says itself.
+const USUAL: &str = "info,opentelemetry=off";
+
+/// Logs to stderr, where `RUST_LOG` asks for it or a form is asked for. In a form, what people are told is in the log
+/// only, whatever `RUST_LOG` says; else it is on stderr anyway.
 fn logs<S>(form: Option<cli::Log>) -> Result<Box<dyn Layer<S> + Send + Sync>, AnyError>
 where
     S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
 {
-    let usual = if form.is_some() { LevelFilter::INFO } else { LevelFilter::OFF };
-    let filter = EnvFilter::builder().with_default_directive(usual.into()).from_env();
+    let asked = std::env::var("RUST_LOG").unwrap_or_default();
+    let asked = if asked.is_empty() { if form.is_some() { USUAL } else { "off" } } else { &asked };
+    let filter = EnvFilter::builder().parse(asked);
     let filter =
         filter.map_err(|error| format!("RUST_LOG: {error}: write a level, or targets as in collector=debug"))?;
+    let told = if form.is_some() { "collector::status=info" } else { "collector::status=off" };
+    let filter = filter.add_directive(told.parse()?);
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    if form.is_some() {
+        crate::status::log_only();
+    }
     Ok(match form {
-        Some(cli::Log::Json) => {
-            crate::status::log_only();
-            layer.json().with_filter(filter.add_directive("collector::status=info".parse()?)).boxed()
-        }
+        Some(cli::Log::Json) => layer.json().with_filter(filter).boxed(),
         _ => layer.with_filter(filter).boxed(),
     })
 }

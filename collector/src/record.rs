@@ -152,7 +152,7 @@ async fn metrics_page(telling: &cli::Telling) -> Result<Option<Page>, AnyError> 
         Some(port) => {
             SocketAddr::new(Engine::connect().await?.host_gateway().await?, port.parse().map_err(|_| wrong())?)
         }
-        None => given.parse().map_err(|_| wrong())?,
+        None => scenario::listen_address(given).ok_or_else(wrong)?,
     };
     let page = Page::serve(address).await?;
     say(format_args!("metrics at http://{}/metrics", page.address));

@@ -12,7 +12,7 @@ use recording::{Record, Row, Stamped};
 
 use crate::folder::Folder;
 use crate::spans::{Deriver, Pair};
-use crate::status::say;
+use crate::status::{say, warn};
 use crate::{AnyError, cli, scenario};
 
 /// `collector spans`: derives them anew and replaces the table.
@@ -33,12 +33,23 @@ pub fn spans(command: &cli::Spans) -> Result<ExitCode, AnyError> {
         None => own_pairs(&dir)?,
     };
     let folder = Folder::lock(dir.clone())?;
+    let before = counted(recording.rows::<Span>()?.iter().map(|span| &span.row));
     let rows = derive(&recording, pairs)?;
-    let (count, pairs) =
-        (rows.len(), rows.iter().filter(|(_, span)| span.attributes.contains("\"tapedeck.pair\"")).count());
+    let now = counted(rows.iter().map(|(_, span)| span));
     recording::seal::replace(folder.dir(), recording.run(), rows)?;
-    say(format_args!("{}: {count} spans, {pairs} of them of pairs", dir.display()));
+    let dir = dir.display();
+    say(format_args!("{dir}: {} spans, {} of them of pairs (before: {}, {})", now.0, now.1, before.0, before.1));
+    if now.1 == 0 && before.1 > 0 {
+        warn("its spans of pairs are gone: name the scenario that says its pairs, by --scenario");
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How many spans there are, and how many of them are pairs'.
+fn counted<'a>(spans: impl Iterator<Item = &'a Span>) -> (usize, usize) {
+    spans.fold((0, 0), |(all, pairs), span| {
+        (all + 1, pairs + usize::from(span.attributes.contains("\"tapedeck.pair\"")))
+    })
 }
 
 /// The spans that a cut-off recording should have and hasn't: of what was open when it was cut off.

@@ -20,7 +20,7 @@ use compose::{ProcessSpec, ProjectSpec};
 
 pub use duration::parse as duration;
 pub use error::Error;
-pub use resolve::local_address;
+pub use resolve::{listen_address, local_address};
 pub use upstream::{Tls, Upstream};
 
 use crate::spans::Pair;

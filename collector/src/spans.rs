@@ -8,6 +8,7 @@
 mod draft;
 mod lives;
 mod looks;
+mod own;
 mod pairs;
 mod path;
 mod sessions;
@@ -23,6 +24,7 @@ use recording::record::{Run, Span};
 use draft::Draft;
 use lives::Lives;
 use looks::{Looks, Page};
+pub use own::is_own;
 pub use pairs::Pair;
 use pairs::{Out, Pairs};
 pub use path::JsonPath;

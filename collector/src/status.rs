@@ -24,10 +24,26 @@ pub fn say(line: impl std::fmt::Display) {
     print(line);
 }
 
+/// Tells a person what will be missed.
+pub fn warn(line: impl std::fmt::Display) {
+    tracing::warn!("{line}");
+    print(line);
+}
+
 /// Tells a person why the program ends without having done what it was asked for.
 pub fn fail(line: impl std::fmt::Display) {
     tracing::error!("{line}");
     print(line);
+}
+
+/// Gives a line of what was asked for. Nobody may read it any more, as behind `| head -1`; and where it can't be written,
+/// that is said.
+pub fn answer(line: impl std::fmt::Display) {
+    if let Err(error) = writeln!(std::io::stdout(), "{line}")
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        say(format_args!("collector: write the answer: {error}"));
+    }
 }
 
 /// It may be that stderr lies on the very disk that is full, or is closed: a line less is no reason to end, as it is for

@@ -185,6 +185,7 @@ struct Link {
 
 impl Link {
     fn note(&self, kind: &str, peer: SocketAddr, detail: serde_json::Value) {
+        tracing::debug!(tap = self.tap, connection = self.connection, %peer, %detail, "{kind}");
         let row = ConnectionRow {
             tap: self.tap.clone(),
             connection: self.connection,

@@ -10,7 +10,7 @@ use crate::metrics::{Page, Shown};
 use crate::recorder::Derived;
 use crate::scenario::Scenario;
 use crate::spans::Deriver;
-use crate::status::say;
+use crate::status::{say, warn};
 use crate::{AnyError, cli};
 
 /// How long a receiver has for the last spans.
@@ -48,10 +48,12 @@ impl Telling {
         let Some(target) = &self.otlp else { return Ok(None) };
         let sender = Sender::new(target, run_id, clock.unix_ns(0))?;
         let to = target.shown();
-        let warn = move |problem| {
-            say(format_args!("collector: {to} takes no spans ({problem}): tried again until the end; the run goes on"));
+        let takes_none = move |problem| {
+            warn(format_args!(
+                "collector: {to} takes no spans ({problem}): tried again until the end; the run goes on"
+            ));
         };
-        let (live, sending) = Live::spawn(sender, warn);
+        let (live, sending) = Live::spawn(sender, takes_none);
         let (rejected, before) = (self.rejected.clone(), self.rejected.spans());
         let run_id = run_id.to_owned();
         Ok(Some((live, Told { run_id, target: target.clone(), sending, rejected, before })))

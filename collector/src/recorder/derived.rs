@@ -59,6 +59,7 @@ impl Derived {
     /// The next span that has ended, to be recorded under this number.
     pub(super) fn next_span(&mut self, seq: i64) -> Option<(i64, Span)> {
         let (at_ns, row) = self.deriver.as_mut()?.next_span()?;
+        tracing::debug!(service = row.service, status = row.status, span_id = row.span_id, "{}", row.name);
         if let Some(live) = &self.live {
             live.offer(Stamped { seq, at_ns, row: row.clone() });
         }

@@ -278,11 +278,19 @@ impl Resolver<'_> {
     }
 }
 
+/// An address of this machine, as `127.0.0.1:3100`; `localhost` is the one that everybody looks at first.
+pub fn listen_address(written: &str) -> Option<SocketAddr> {
+    match written.strip_prefix("localhost:") {
+        Some(port) => Some(SocketAddr::from(([127, 0, 0, 1], port.parse().ok()?))),
+        None => written.parse().ok(),
+    }
+}
+
 /// Where a tap listens, in a scenario of this kind.
 fn listen(written: &str, kind: Kind) -> Result<Listen, String> {
     let Some(port) = written.strip_prefix("host-gateway:") else {
-        let address = written.parse().map_err(|_| format!("listen = `{written}` is no address: write 127.0.0.1:3100"));
-        return address.map(Listen::Address);
+        let address = listen_address(written).map(Listen::Address);
+        return address.ok_or_else(|| format!("listen = `{written}` is no address: write 127.0.0.1:3100"));
     };
     if !matches!(kind, Kind::Compose | Kind::Attach) {
         return Err(format!("listen = `{written}` is where containers connect: write 127.0.0.1:3100"));

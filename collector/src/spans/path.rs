@@ -10,9 +10,10 @@ pub struct JsonPath {
 }
 
 impl JsonPath {
-    /// Reads `$`, then any of `[0]`, `.name` and `."any name"`. `None` where it is none.
+    /// Reads `$`, the number of an argument as in `[0]`, then any of `[0]`, `.name` and `."any name"`. `None` where it is
+    /// none.
     pub fn parse(text: &str) -> Option<JsonPath> {
-        let mut rest = text.trim().strip_prefix('$')?;
+        let mut rest = text.trim().strip_prefix('$').filter(|rest| rest.starts_with('['))?;
         let mut pointer = String::new();
         while !rest.is_empty() {
             let step;
@@ -63,10 +64,10 @@ mod tests {
         assert_eq!(text("$[0].id").as_deref(), Some("a"));
         assert_eq!(text("$[0].n").as_deref(), Some("7"));
         assert_eq!(text("$[0].in.\"x/y\"[0]").as_deref(), Some("true"));
-        for nothing in ["$[1].id", "$[0].in", "$[0].in.\"x/y\"[1]", "$.id"] {
+        for nothing in ["$[1].id", "$[0].in", "$[0].in.\"x/y\"[1]"] {
             assert_eq!(text(nothing), None, "{nothing}");
         }
-        for wrong in ["", "id", "[0].id", "$[x]", "$[0]id", "$.", "$..id", "$[0].a-b", "$[*].id", "$[0"] {
+        for wrong in ["", "$", "$.id", "id", "[0].id", "$[x]", "$[0]id", "$.", "$..id", "$[0].a-b", "$[*].id", "$[0"] {
             assert_eq!(JsonPath::parse(wrong), None, "{wrong}");
         }
     }

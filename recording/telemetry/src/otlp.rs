@@ -290,7 +290,11 @@ impl Sender {
         // The exporter tells no more of an answer over gRPC than its code: the rest may be secret.
         let told = told.replace("TonicTracesClient export failed with gRPC code: ", "gRPC code ");
         let hint = if told.contains("Unimplemented") { " (over HTTP? then write the path, /v1/traces)" } else { "" };
-        noted.unwrap_or_else(|| format!("{told}{hint}"))
+        let told = noted.unwrap_or_else(|| format!("{told}{hint}"));
+        // Each layer below says the same once more.
+        let mut causes: Vec<&str> = told.split(": ").collect();
+        causes.dedup();
+        causes.join(": ")
     }
 
     async fn send_service(&self, service: &str, rows: Vec<Row>) -> Outcome {

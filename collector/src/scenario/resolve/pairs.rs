@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Resolver;
 use crate::scenario::{Error, written};
-use crate::spans::{JsonPath, Pair};
+use crate::spans::{JsonPath, Pair, is_own};
 
 impl Resolver<'_> {
     pub(super) fn pairs(&self, written: Vec<written::Pair>, taps: &[String]) -> Result<Vec<Pair>, Error> {
@@ -34,6 +34,22 @@ impl Resolver<'_> {
         }
         if !pair.ok.is_empty() && pair.status.is_none() {
             return Err(self.error(place, "`ok` needs `status`: the path in the closing event where it stands"));
+        }
+        if let Some(name) = pair.attributes.keys().find(|name| is_own(name)) {
+            return Err(
+                self.error(place, format!("attributes: the span has a `{name}` of its own: choose another name"))
+            );
+        }
+        let mut parts = BTreeSet::new();
+        let named = [Some(&pair.opens), pair.closes.as_ref().filter(|closes| **closes != pair.opens)];
+        let named = named.into_iter().flatten().chain(&pair.acks).chain(&pair.events).chain(&pair.errors);
+        for event in named {
+            if event.is_empty() {
+                return Err(self.error(place, "an event's name is empty"));
+            }
+            if !parts.insert(event) {
+                return Err(self.error(place, format!("`{event}` stands twice: an event has one part in a pair")));
+            }
         }
         let path = |key: &str, text: Option<&str>| {
             text.map(|text| self.json_path(&format!("{place}: {key}"), text)).transpose()
