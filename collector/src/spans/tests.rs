@@ -53,12 +53,18 @@ impl Rows {
     }
 
     fn packet_of(&mut self, sid: &str, transport: &str, connection: i64, direction: &str, event: &str, args: Value) {
-        let packet = Packet {
+        let packet = Packet { transport: transport.into(), ..self.made(sid, connection, direction, event, args) };
+        self.row(packet);
+    }
+
+    /// The packet of an event, for those who change it before it is taken.
+    fn made(&self, sid: &str, connection: i64, direction: &str, event: &str, args: Value) -> Packet {
+        Packet {
             tap: "front".into(),
             connection,
             sid: Some(sid.into()),
             direction: direction.into(),
-            transport: transport.into(),
+            transport: "websocket".into(),
             first_ns: self.at_ns + 1_000_000,
             engine_type: Some("message".into()),
             packet_type: Some("event".into()),
@@ -67,8 +73,7 @@ impl Rows {
             args: Some(json!([args]).to_string()),
             wire_bytes: 10,
             ..Packet::default()
-        };
-        self.row(packet);
+        }
     }
 
     fn send(&mut self, connection: i64, id: &str) {
