@@ -46,7 +46,7 @@ pub enum Moment {
 
 impl Moment {
     fn closed(pair: String, draft: &Draft) -> Moment {
-        let took_ns = draft.end_ns.map(|end_ns| end_ns - draft.start_ns);
+        let took_ns = draft.end_ns.map(|end_ns| end_ns.saturating_sub(draft.start_ns));
         Moment::Closed { pair, status: draft.status, took_ns, subject: draft.subject.clone() }
     }
 }

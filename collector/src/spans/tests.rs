@@ -1,5 +1,7 @@
 //! Rows in, spans out: what opens, closes, is sent again, answered twice or never.
 
+mod races;
+
 use std::path::Path;
 
 use recording::record::{ConnectionRow, Event, Packet, Poll, Probe, Run, Scrape};

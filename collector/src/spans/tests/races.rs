@@ -1,0 +1,95 @@
+//! Pairs whose packets come early, late, twice or from two sides at once, and numbers that nobody expects.
+
+use super::*;
+
+/// A pair that the ack of its opening packet closes.
+const ASK: &str = "name = 's'\nkind = 'attach'\n[[pair]]\nopens = 'job:ask'\n";
+const MS: i64 = 1_000_000;
+
+impl Rows {
+    /// An event that asks for an ack.
+    fn ask(&mut self, direction: &str, event: &str, args: Value, ack_id: i64) {
+        let packet = self.made("sid-0", 0, direction, event, args);
+        self.row(Packet { ack_id: Some(ack_id), ..packet });
+    }
+
+    fn ack(&mut self, direction: &str, ack_id: i64) {
+        let packet = self.made("sid-0", 0, direction, "", json!([]));
+        self.row(Packet { packet_type: Some("ack".into()), event: None, ack_id: Some(ack_id), ..packet });
+    }
+
+    /// An answer that tells of stages.
+    fn done_in(&mut self, id: &str, took: Value) {
+        self.packet(0, "received", "job:done", json!({"id": id, "status": "fine", "took": took}));
+    }
+
+    fn closed(&mut self) -> Vec<Option<i64>> {
+        let took = |moment| match moment {
+            Moment::Closed { took_ns, .. } => Some(took_ns),
+            _ => None,
+        };
+        self.deriver.moments().filter_map(took).collect()
+    }
+
+    fn acknowledged(&mut self) -> usize {
+        self.deriver.moments().filter(|moment| matches!(moment, Moment::Acknowledged { .. })).count()
+    }
+}
+
+fn linked(told: &Told) -> Vec<String> {
+    let links: Value = serde_json::from_str(&told.span.links).expect("JSON");
+    links.as_array().into_iter().flatten().map(|link| link["span_id"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+fn pair_id(key: &str, attempt: u64) -> String {
+    telemetry::ids::span_id("r-1", &format!("pair/job/front/{key}/{attempt}"))
+}
+
+#[test]
+fn a_number_that_can_be_no_length_is_no_stage() {
+    let mut rows = Rows::new(PAIR);
+    rows.send(0, "a");
+    let epoch_ms = 1_764_000_000_000_i64;
+    let took = json!({
+        "queued": epoch_ms, "begun": epoch_ms, "read": epoch_ms, "made": epoch_ms, "written": epoch_ms,
+        "ended": epoch_ms * 1000, "huge_s": 1e300, "true": 1, "whole": 86_400_000,
+    });
+    rows.done_in("a", took);
+    let mut told = rows.end(|told| (told.span.name.clone(), told.ms()));
+    told.sort();
+    let is = |name: &str, from, to| (name.to_owned(), (from, Some(to)));
+    let day_ms = 86_400_000;
+    let (first, second) = (told[3].clone(), told[4].clone());
+    assert_eq!([first, second], [is("true", 1, 2), is("whole", 2, 2 + day_ms)]);
+    assert_eq!(told.len(), 5);
+}
+
+#[test]
+fn many_stages_are_bounded() {
+    let mut rows = Rows::new(PAIR);
+    rows.send(0, "a");
+    let took: serde_json::Map<String, Value> =
+        (0..200_000).map(|number| (format!("{number:06}"), json!(86_400_000))).collect();
+    rows.done_in("a", Value::Object(took));
+    let stages = rows.end(|told| told.attributes["tapedeck.placed"] == "by duration");
+    assert_eq!(stages.into_iter().filter(|is_stage| *is_stage).count(), 128);
+}
+
+#[test]
+fn times_at_the_edge_of_what_can_be_written_are_survived() {
+    let mut rows = Rows::new(PAIR);
+    rows.row(Probe { target: "out".into(), ok: true, took_ms: -1e300, ..Probe::default() });
+    rows.row(Probe { target: "out".into(), ok: true, took_ms: 1e300, ..Probe::default() });
+    let mut packet = rows.made("sid-0", 0, "sent", "job:send", json!({"id": "a"}));
+    packet.first_ns = i64::MIN;
+    rows.row(packet);
+    rows.at_ns = i64::MAX - 2 * MS;
+    let mut packet = rows.made("sid-0", 0, "received", "job:done", json!({"id": "a", "took": {"x": 1}}));
+    packet.first_ns = i64::MIN;
+    rows.row(packet);
+    rows.at_ns -= MS;
+    rows.packet(0, "sent", "job:ack", json!({"id": "a"}));
+    let told = rows.end(|told| (told.span.name.clone(), told.ms().0, told.events.len()));
+    assert_eq!(told[..2], [("ffprobe".into(), 1, 0), ("ffprobe".into(), 0, 0)]);
+    assert!(told.iter().any(|(name, _, events)| name == "send job:send" && *events == 1), "{told:?}");
+}
