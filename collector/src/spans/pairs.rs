@@ -352,8 +352,9 @@ impl Pairs {
         let Some(Entry { pair, mut draft, .. }) = self.shelf.take(place) else { return };
         draft.event("retransmitted", at_ns, json!({}));
         draft.set("tapedeck.superseded", true);
-        draft.end_ns = Some(at_ns);
+        // Nothing answered it: how long it waited is no latency.
         out.moments.push(Moment::closed(self.pairs[pair].name.clone(), &draft));
+        draft.end_ns = Some(at_ns);
         out.ended.push_back(Ended { at_ns, draft });
     }
 

@@ -93,3 +93,13 @@ fn times_at_the_edge_of_what_can_be_written_are_survived() {
     assert_eq!(told[..2], [("ffprobe".into(), 1, 0), ("ffprobe".into(), 0, 0)]);
     assert!(told.iter().any(|(name, _, events)| name == "send job:send" && *events == 1), "{told:?}");
 }
+
+#[test]
+fn what_is_sent_again_was_not_answered() {
+    let mut rows = Rows::new(PAIR);
+    rows.send(0, "a");
+    rows.send(0, "a");
+    rows.done(0, "a");
+    assert_eq!(rows.closed(), [None, Some(MS)]);
+    assert_eq!(rows.end_of_pairs(Told::ms), [(1, Some(2)), (2, Some(3))]);
+}
