@@ -242,9 +242,9 @@ impl Pairs {
 
     fn protocol_ack(&mut self, seen: &Seen<'_>, out: &mut Out<'_>) {
         let Seen { at_ns, packet, .. } = *seen;
-        let found = packet.ack_id.and_then(|id| self.shelf.of_ack(&packet.tap, &seen.session, &packet.namespace, id));
+        let found = self.shelf.of_ack(&seen.session, packet);
         let Some(place) = found else { return self.wait(Early::new(None, seen), out) };
-        let Some(entry) = self.shelf.get_mut(place).filter(|entry| entry.direction != packet.direction) else { return };
+        let Some(entry) = self.shelf.get_mut(place) else { return };
         let pair = &self.pairs[entry.pair];
         if pair.closes.is_none() {
             return self.closed(place, seen, out);

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
+use recording::record::Packet;
+
 use super::super::draft::Draft;
 
 /// A pair that was opened.
@@ -33,11 +35,13 @@ impl Entry {
     }
 
     fn by_ack(&self) -> Option<Ack> {
-        Some((self.tap.clone(), self.session.clone(), self.namespace.clone(), self.ack_id?))
+        let Entry { tap, session, namespace, direction, .. } = self;
+        Some((tap.clone(), session.clone(), namespace.clone(), direction.clone(), self.ack_id?))
     }
 }
 
-type Ack = (String, String, Option<String>, i64);
+/// Each side counts from 0, so an ack's number means nothing without the direction of what asked for it.
+type Ack = (String, String, Option<String>, String, i64);
 
 /// Where a pair stands: pairs that were opened later stand behind.
 pub(super) type Place = u64;
@@ -149,8 +153,10 @@ impl Shelf {
         self.by_session.get(&(tap.to_owned(), session.to_owned())).into_iter().flatten().rev().copied()
     }
 
-    /// The open pair that asked for this ack.
-    pub(super) fn of_ack(&self, tap: &str, session: &str, namespace: &Option<String>, ack_id: i64) -> Option<Place> {
-        self.by_ack.get(&(tap.to_owned(), session.to_owned(), namespace.clone(), ack_id)).copied()
+    /// The open pair that asked for this ack, from the other side.
+    pub(super) fn of_ack(&self, session: &str, ack: &Packet) -> Option<Place> {
+        let asked = if ack.direction == "sent" { "received" } else { "sent" };
+        let (tap, session, namespace) = (ack.tap.clone(), session.to_owned(), ack.namespace.clone());
+        self.by_ack.get(&(tap, session, namespace, asked.to_owned(), ack.ack_id?)).copied()
     }
 }

@@ -103,3 +103,14 @@ fn what_is_sent_again_was_not_answered() {
     assert_eq!(rows.closed(), [None, Some(MS)]);
     assert_eq!(rows.end_of_pairs(Told::ms), [(1, Some(2)), (2, Some(3))]);
 }
+
+#[test]
+fn acks_of_both_sides_may_have_one_number() {
+    let mut rows = Rows::new(ASK);
+    rows.ask("sent", "job:ask", json!({}), 4);
+    rows.ask("received", "job:ask", json!({}), 4);
+    rows.ack("received", 4);
+    rows.ack("sent", 4);
+    let told = rows.end_of_pairs(|told| (told.span.kind.clone(), told.ms()));
+    assert_eq!(told, [("client".to_owned(), (1, Some(3))), ("server".to_owned(), (2, Some(4)))]);
+}
