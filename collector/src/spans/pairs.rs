@@ -131,6 +131,7 @@ impl Pairs {
         let before = self.find_again(number, seen, &key);
         let attempt = self.attempt(number, &packet.tap, &key);
         let is_again = before.is_some() || (attempt > 1 && !self.is_open(number, &packet.tap, &key));
+        let first = before.and_then(|place| self.shelf.get(place)).map(|entry| entry.draft.subject.clone());
         let pair = &self.pairs[number];
         let mut draft = pair.draft(seen, &key, attempt);
         out.moments.push(Moment::Opened { pair: pair.name.clone() });
@@ -140,7 +141,7 @@ impl Pairs {
         // An ack's number comes again in another session, and says nothing again.
         if is_again && pair.key.is_some() {
             draft.set("tapedeck.retransmission", true);
-            draft.link(&subject(pair, packet, &key, attempt - 1));
+            draft.link(&first.unwrap_or_else(|| subject(pair, packet, &key, attempt - 1)));
             out.moments.push(Moment::Retransmitted { pair: pair.name.clone() });
         }
         if let Some(place) = before {

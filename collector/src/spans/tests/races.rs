@@ -114,3 +114,16 @@ fn acks_of_both_sides_may_have_one_number() {
     let told = rows.end_of_pairs(|told| (told.span.kind.clone(), told.ms()));
     assert_eq!(told, [("client".to_owned(), (1, Some(3))), ("server".to_owned(), (2, Some(4)))]);
 }
+
+#[test]
+fn what_is_sent_again_follows_its_own_first_and_not_somebody_elses() {
+    let mut rows = Rows::new(PAIR);
+    rows.send(0, "k");
+    rows.send(1, "k");
+    rows.send(0, "k");
+    rows.done(0, "k");
+    rows.done(1, "k");
+    let told = rows.end_of_pairs(|told| (told.span.span_id.clone(), linked(told)));
+    let links = |attempt| told.iter().find(|(id, _)| *id == pair_id("k", attempt)).map(|(_, links)| links.clone());
+    assert_eq!((links(1), links(2), links(3)), (Some(vec![]), Some(vec![]), Some(vec![pair_id("k", 1)])));
+}
