@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::draft::{Draft, Handle, message, short};
 use super::{Ended, Moment};
-use early::Early;
+use early::{Closes, Early};
 pub use pair::Pair;
 use pair::{Role, subject};
 use shelf::{Entry, Place, Shelf};
@@ -118,7 +118,7 @@ impl Pairs {
         {
             return match self.find(number, seen, key) {
                 Some(place) => self.closed(place, seen, out),
-                None => self.wait(Early::new(Some((number, key.clone())), seen), out),
+                None => self.wait(Early::new(Some(self.closes(number, key, seen)), seen), out),
             };
         }
         if let Some(role) = self.pairs[number].role(event) {
@@ -174,6 +174,13 @@ impl Pairs {
         }
     }
 
+    /// What an answer closes that nothing is open for.
+    fn closes(&self, pair: usize, key: &str, seen: &Seen<'_>) -> Closes {
+        let attempts = self.attempts.get(&(pair, seen.packet.tap.clone(), key.to_owned()));
+        let asked = attempts.map(|attempts| subject(&self.pairs[pair], seen.packet, key, *attempts));
+        Closes { pair, key: key.to_owned(), asked }
+    }
+
     /// Keeps an answer whose question may still come.
     fn wait(&mut self, early: Early, out: &mut Out<'_>) {
         self.early.push_back(early);
@@ -189,8 +196,8 @@ impl Pairs {
                 return;
             }
             let Some(early) = self.early.pop_front() else { return };
-            if let Some((number, key)) = &early.closes {
-                self.unmatched(*number, key, &early.seen(&Value::Null), ended);
+            if let Some(closes) = &early.closes {
+                self.unmatched(closes, &early.seen(&Value::Null), ended);
             }
         }
     }
@@ -328,21 +335,20 @@ impl Pairs {
     }
 
     /// An answer that nobody waits for: to something that was answered, given up, or never asked.
-    fn unmatched(&mut self, number: usize, key: &str, seen: &Seen<'_>, ended: &mut VecDeque<Ended>) {
+    fn unmatched(&mut self, closes: &Closes, seen: &Seen<'_>, ended: &mut VecDeque<Ended>) {
         let Seen { at_ns, packet, event, .. } = *seen;
         self.unmatched += 1;
-        let pair = &self.pairs[number];
-        let subject = format!("unmatched/{}/{}", pair.name, self.unmatched);
+        let subject = format!("unmatched/{}/{}", self.pairs[closes.pair].name, self.unmatched);
         let mut draft =
             Draft::new(subject, &packet.tap, format!("receive {event}"), packet.first_ns).of_kind("consumer");
         if let Some(parent) = seen.parent {
             draft = draft.below(parent);
         }
         message(&mut draft, packet, event, "receive");
-        draft.set("messaging.message.id", key);
+        draft.set("messaging.message.id", closes.key.as_str());
         draft.set("tapedeck.unmatched", true);
-        if let Some(attempts) = self.attempts.get(&(number, packet.tap.clone(), key.to_owned())) {
-            draft.link(&self::subject(pair, packet, key, *attempts));
+        if let Some(asked) = &closes.asked {
+            draft.link(asked);
         }
         draft.made_of(seen.handle);
         draft.end_ns = Some(at_ns);

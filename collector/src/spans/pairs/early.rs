@@ -10,8 +10,8 @@ use super::shelf::Entry;
 
 /// An answer that came before its question.
 pub(super) struct Early {
-    /// The pair and key that it closes; an ack of Socket.IO says neither.
-    pub(super) closes: Option<(usize, String)>,
+    /// An ack of Socket.IO doesn't say.
+    pub(super) closes: Option<Closes>,
     pub(super) at_ns: i64,
     handle: Handle,
     pub(super) packet: Packet,
@@ -19,8 +19,16 @@ pub(super) struct Early {
     session: String,
 }
 
+/// What an answer closes.
+pub(super) struct Closes {
+    pub(super) pair: usize,
+    pub(super) key: String,
+    /// The last question of this key when the answer came: what is asked later, it does not follow.
+    pub(super) asked: Option<String>,
+}
+
 impl Early {
-    pub(super) fn new(closes: Option<(usize, String)>, seen: &Seen<'_>) -> Early {
+    pub(super) fn new(closes: Option<Closes>, seen: &Seen<'_>) -> Early {
         let Seen { at_ns, handle, packet, .. } = *seen;
         let (parent, session) = (seen.parent.map(str::to_owned), seen.session.clone());
         Early { closes, at_ns, handle, packet: packet.clone(), parent, session }
@@ -42,7 +50,7 @@ impl Early {
     /// Whether it answers a question that was asked no later.
     pub(super) fn answers(&self, entry: &Entry) -> bool {
         let about = match &self.closes {
-            Some((pair, key)) => *pair == entry.pair && *key == entry.key,
+            Some(closes) => closes.pair == entry.pair && closes.key == entry.key,
             None => {
                 entry.ack_id.is_some() && self.packet.ack_id == entry.ack_id && self.packet.namespace == entry.namespace
             }

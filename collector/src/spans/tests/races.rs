@@ -127,3 +127,18 @@ fn what_is_sent_again_follows_its_own_first_and_not_somebody_elses() {
     let links = |attempt| told.iter().find(|(id, _)| *id == pair_id("k", attempt)).map(|(_, links)| links.clone());
     assert_eq!((links(1), links(2), links(3)), (Some(vec![]), Some(vec![]), Some(vec![pair_id("k", 1)])));
 }
+
+#[test]
+fn an_answer_that_nobody_waits_for_follows_no_question_that_came_later() {
+    let mut rows = Rows::new(PAIR);
+    rows.done(0, "a");
+    rows.send(0, "a");
+    rows.send(0, "b");
+    rows.done(0, "b");
+    rows.done(0, "b");
+    rows.send(0, "b");
+    let told = rows.end_of_pairs(|told| (told.span.name.clone(), linked(told)));
+    let unmatched: Vec<_> = told.into_iter().filter(|(name, _)| name == "receive job:done").collect();
+    let is = |links: Vec<String>| ("receive job:done".to_owned(), links);
+    assert_eq!(unmatched, [is(vec![]), is(vec![pair_id("b", 1)])]);
+}
