@@ -160,6 +160,7 @@ impl Pairs {
             direction: packet.direction.clone(),
             ack_id: packet.ack_id,
             left: false,
+            opened_ns: at_ns,
             closed_ns: None,
             draft,
         });
@@ -243,7 +244,7 @@ impl Pairs {
     /// The open pair that an answer belongs to: first one of its own session.
     fn find(&self, number: usize, seen: &Seen<'_>, key: &str) -> Option<Place> {
         let mut open = self.open_of(number, &seen.packet.tap, key);
-        open.retain(|(_, entry)| entry.direction != seen.packet.direction);
+        open.retain(|(_, entry)| entry.direction != seen.packet.direction && entry.opened_ns <= seen.at_ns);
         let own = open.iter().find(|(_, entry)| entry.session == seen.session);
         own.or_else(|| open.iter().find(|(_, entry)| entry.left)).map(|(place, _)| *place)
     }

@@ -47,7 +47,7 @@ impl Early {
         }
     }
 
-    /// Whether it answers a question that was asked no later.
+    /// Whether it answers this question: the tap stamps both as it reads them, and hands a question on only then.
     pub(super) fn answers(&self, entry: &Entry) -> bool {
         let about = match &self.closes {
             Some(closes) => closes.pair == entry.pair && closes.key == entry.key,
@@ -56,6 +56,6 @@ impl Early {
             }
         };
         let other_way = self.packet.tap == entry.tap && self.packet.direction != entry.direction;
-        about && other_way && self.session == entry.session && self.at_ns >= entry.draft.start_ns
+        about && other_way && self.session == entry.session && self.at_ns >= entry.opened_ns
     }
 }

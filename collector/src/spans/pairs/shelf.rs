@@ -21,6 +21,8 @@ pub(super) struct Entry {
     pub(super) ack_id: Option<i64>,
     /// Whether its session is gone; whoever comes back with another one may send it again.
     pub(super) left: bool,
+    /// When the last byte of the opening packet passed: what passed before knows nothing of it.
+    pub(super) opened_ns: i64,
     pub(super) closed_ns: Option<i64>,
     pub(super) draft: Draft,
 }

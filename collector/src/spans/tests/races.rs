@@ -142,3 +142,24 @@ fn an_answer_that_nobody_waits_for_follows_no_question_that_came_later() {
     let is = |links: Vec<String>| ("receive job:done".to_owned(), links);
     assert_eq!(unmatched, [is(vec![]), is(vec![pair_id("b", 1)])]);
 }
+
+#[test]
+fn what_was_seen_before_the_questions_last_byte_is_not_its_answer() {
+    let told = |answer_first: bool| {
+        let mut rows = Rows::new(PAIR);
+        for is_answer in [answer_first, !answer_first] {
+            rows.at_ns = if is_answer { 4 * MS } else { 9 * MS };
+            match is_answer {
+                true => rows.done(0, "a"),
+                false => {
+                    let packet = rows.made("sid-0", 0, "sent", "job:send", json!({"id": "a"}));
+                    rows.row(Packet { first_ns: MS, ..packet });
+                }
+            }
+        }
+        rows.end_of_pairs(|told| (told.span.name.clone(), told.ms()))
+    };
+    let wanted = [("receive job:done".to_owned(), (5, Some(5))), ("send job:send".to_owned(), (1, None))];
+    assert_eq!(told(true), wanted);
+    assert_eq!(told(false), wanted);
+}
