@@ -280,10 +280,7 @@ impl Pairs {
         };
         for place in concerned {
             let Some(entry) = self.shelf.get_mut(place).filter(|entry| entry.session == seen.session) else { continue };
-            if entry
-                .closed_ns
-                .is_some_and(|closed_ns| !(closed_ns..=closed_ns.saturating_add(AFTER_NS)).contains(&at_ns))
-            {
+            if !entry.hears(at_ns) {
                 continue;
             }
             let word = if role == Role::Ack { "ack" } else { "event" };

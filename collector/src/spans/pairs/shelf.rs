@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use recording::record::Packet;
 
 use super::super::draft::Draft;
+use super::AFTER_NS;
 
 /// A pair that was opened.
 pub(super) struct Entry {
@@ -28,6 +29,12 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// Whether what was seen then is still about it, however late it was recorded.
+    pub(super) fn hears(&self, at_ns: i64) -> bool {
+        let until_ns = self.closed_ns.map_or(i64::MAX, |closed_ns| closed_ns.saturating_add(AFTER_NS));
+        (self.opened_ns..=until_ns).contains(&at_ns)
+    }
+
     fn by_key(&self) -> (usize, String, String) {
         (self.pair, self.tap.clone(), self.key.clone())
     }

@@ -163,3 +163,19 @@ fn what_was_seen_before_the_questions_last_byte_is_not_its_answer() {
     assert_eq!(told(true), wanted);
     assert_eq!(told(false), wanted);
 }
+
+#[test]
+fn what_came_before_the_answer_may_be_recorded_behind_it() {
+    let mut rows = Rows::new(PAIR);
+    rows.at_ns = 2 * MS;
+    rows.send(0, "a");
+    rows.at_ns = 9 * MS;
+    rows.done(0, "a");
+    rows.at_ns = 4 * MS;
+    rows.packet(0, "received", "job:ack", json!({"id": "a"}));
+    // This one was seen before the question, so it is not about it.
+    rows.at_ns = MS;
+    rows.packet(0, "received", "job:ack", json!({"id": "a"}));
+    let told = rows.end_of_pairs(|told| (told.ms(), told.events.clone()));
+    assert_eq!(told, [((3, Some(10)), vec!["job:ack".to_owned()])]);
+}
