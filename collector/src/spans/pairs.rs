@@ -255,8 +255,10 @@ impl Pairs {
         let Some(place) = found else { return self.wait(Early::new(None, seen), out) };
         let Some(entry) = self.shelf.get_mut(place) else { return };
         let pair = &self.pairs[entry.pair];
-        if pair.closes.is_none() {
-            return self.closed(place, seen, out);
+        match pair.closes {
+            None if entry.closed_ns.is_none() && entry.hears(at_ns) => return self.closed(place, seen, out),
+            Some(_) if entry.hears(at_ns) => {}
+            _ => return,
         }
         entry.draft.event("ack", at_ns, json!({"tapedeck.pair.role": "ack", "tapedeck.direction": packet.direction}));
         out.moments.push(Moment::Acknowledged { pair: pair.name.clone() });

@@ -94,6 +94,11 @@ impl Shelf {
     pub(super) fn take(&mut self, place: Place) -> Option<Entry> {
         self.no_longer_open(place);
         let entry = self.entries.remove(&place)?;
+        if let Some(ack) = entry.by_ack()
+            && self.by_ack.get(&ack) == Some(&place)
+        {
+            self.by_ack.remove(&ack);
+        }
         let by_key = entry.by_key();
         if let Some(places) = self.by_key.get_mut(&by_key) {
             places.retain(|known| *known != place);
@@ -124,11 +129,6 @@ impl Shelf {
             if places.is_empty() {
                 self.by_session.remove(&by_session);
             }
-        }
-        if let Some(ack) = entry.by_ack()
-            && self.by_ack.get(&ack) == Some(&place)
-        {
-            self.by_ack.remove(&ack);
         }
     }
 
@@ -162,7 +162,7 @@ impl Shelf {
         self.by_session.get(&(tap.to_owned(), session.to_owned())).into_iter().flatten().rev().copied()
     }
 
-    /// The open pair that asked for this ack, from the other side.
+    /// The pair that asked for this ack from the other side; it may be closed.
     pub(super) fn of_ack(&self, session: &str, ack: &Packet) -> Option<Place> {
         let asked = if ack.direction == "sent" { "received" } else { "sent" };
         let (tap, session, namespace) = (ack.tap.clone(), session.to_owned(), ack.namespace.clone());

@@ -165,6 +165,29 @@ fn what_was_seen_before_the_questions_last_byte_is_not_its_answer() {
 }
 
 #[test]
+fn an_ack_of_the_protocol_behind_the_answer_still_is_one() {
+    let mut rows = Rows::new(PAIR);
+    rows.ask("sent", "job:send", json!({"id": "a"}), 7);
+    rows.done(0, "a");
+    rows.ack("received", 7);
+    assert_eq!(rows.acknowledged(), 1);
+    rows.at_ns += 2_000 * MS;
+    rows.ack("received", 7);
+    assert_eq!(rows.acknowledged(), 0);
+    assert_eq!(rows.end_of_pairs(|told| (told.ms(), told.events.clone())), [((1, Some(2)), vec!["ack".to_owned()])]);
+}
+
+#[test]
+fn a_pair_that_an_ack_closed_takes_no_second_one() {
+    let mut rows = Rows::new(ASK);
+    rows.ask("sent", "job:ask", json!({}), 7);
+    rows.ack("received", 7);
+    rows.ack("received", 7);
+    assert_eq!(rows.closed(), [Some(MS)]);
+    assert_eq!(rows.end_of_pairs(|told| (told.ms(), told.events.len())), [((1, Some(2)), 0)]);
+}
+
+#[test]
 fn what_came_before_the_answer_may_be_recorded_behind_it() {
     let mut rows = Rows::new(PAIR);
     rows.at_ns = 2 * MS;
