@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::draft::{Draft, Handle, message, short};
 use super::{Ended, Moment};
-use early::{Closes, Early};
+use early::{Closes, Early, Waiting};
 pub use pair::Pair;
 use pair::{Role, subject};
 use shelf::{Entry, Place, Shelf};
@@ -26,8 +26,6 @@ const AFTER_NS: i64 = 2_000_000_000;
 const SLACK_NS: i64 = 1_000_000_000;
 /// Of how many open pairs an event without a key is told: the newest.
 const MAX_TOLD: usize = 32;
-/// How many answers wait for a question that may be recorded behind them.
-const MAX_EARLY: usize = 256;
 /// Of how many keys it is remembered that they were opened before.
 const MAX_KEYS: usize = 100_000;
 
@@ -37,7 +35,7 @@ pub(super) struct Pairs {
     pairs: Vec<Pair>,
     shelf: Shelf,
     /// Answers without a question: on another connection it may have been first, and be recorded behind.
-    early: VecDeque<Early>,
+    early: Waiting,
     /// How often each key was opened.
     attempts: HashMap<(usize, String, String), u64>,
     /// The keys of `attempts`, oldest first.
@@ -164,9 +162,7 @@ impl Pairs {
             closed_ns: None,
             draft,
         });
-        let known = self.shelf.get(place);
-        let answer = known.and_then(|entry| self.early.iter().position(|early| early.answers(entry)));
-        if let Some(early) = answer.and_then(|at| self.early.remove(at)) {
+        for early in self.shelf.get(place).map(|entry| self.early.take(entry)).into_iter().flatten() {
             let args = parsed(&early.packet);
             match early.closes {
                 Some(_) => self.closed(place, &early.seen(&args), out),
@@ -184,22 +180,22 @@ impl Pairs {
 
     /// Keeps an answer whose question may still come.
     fn wait(&mut self, early: Early, out: &mut Out<'_>) {
-        self.early.push_back(early);
-        if self.early.len() > MAX_EARLY {
-            self.given_up(i64::MAX, 1, out.ended);
+        if let Some(early) = self.early.put(early) {
+            self.give_up(&early, out.ended);
         }
     }
 
     /// Tells answers that came before this time, and whose question does not come any more.
-    fn given_up(&mut self, before_ns: i64, many: usize, ended: &mut VecDeque<Ended>) {
-        for _ in 0..many {
-            if self.early.front().is_none_or(|early| early.at_ns >= before_ns) {
-                return;
-            }
-            let Some(early) = self.early.pop_front() else { return };
-            if let Some(closes) = &early.closes {
-                self.unmatched(closes, &early.seen(&Value::Null), ended);
-            }
+    fn given_up(&mut self, before_ns: i64, ended: &mut VecDeque<Ended>) {
+        while let Some(early) = self.early.pop_before(before_ns) {
+            self.give_up(&early, ended);
+        }
+    }
+
+    /// An ack that nobody waits for is none of any pair's.
+    fn give_up(&mut self, early: &Early, ended: &mut VecDeque<Ended>) {
+        if let Some(closes) = &early.closes {
+            self.unmatched(closes, &early.seen(&Value::Null), ended);
         }
     }
 
@@ -323,7 +319,7 @@ impl Pairs {
 
     /// Gives the spans of pairs that were closed so long ago that nothing more is said of them.
     pub(super) fn settle(&mut self, now_ns: i64, ended: &mut VecDeque<Ended>) {
-        self.given_up(now_ns.saturating_sub(SLACK_NS), usize::MAX, ended);
+        self.given_up(now_ns.saturating_sub(SLACK_NS), ended);
         self.settle_before(now_ns.saturating_sub(AFTER_NS + SLACK_NS), usize::MAX, ended);
     }
 
@@ -387,7 +383,7 @@ impl Pairs {
     }
 
     pub(super) fn finish(&mut self, end_ns: i64, out: &mut Out<'_>) {
-        self.given_up(i64::MAX, usize::MAX, out.ended);
+        self.given_up(i64::MAX, out.ended);
         self.settle_before(i64::MAX, usize::MAX, out.ended);
         while self.shelf.open() > 0 {
             self.unclosed(end_ns, "the run ended", out);

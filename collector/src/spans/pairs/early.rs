@@ -1,12 +1,49 @@
 //! Answers that are recorded before their questions: a tap stamps what it reads at once and records it a little later, and
 //! question and answer need not come on the same connection.
 
+use std::collections::VecDeque;
+
 use recording::record::Packet;
 use serde_json::Value;
 
 use super::super::draft::Handle;
 use super::Seen;
 use super::shelf::Entry;
+
+/// How many answers wait for a question that may be recorded behind them, and how many acks: most acks are of events
+/// that no pair is about, and must not push out an answer.
+const MAX_EARLY: usize = 256;
+
+/// What waits for its question, oldest first.
+#[derive(Default)]
+pub(super) struct Waiting {
+    acks: VecDeque<Early>,
+    answers: VecDeque<Early>,
+}
+
+impl Waiting {
+    /// Keeps one, and gives the one that has to make room.
+    pub(super) fn put(&mut self, early: Early) -> Option<Early> {
+        let queue = if early.closes.is_some() { &mut self.answers } else { &mut self.acks };
+        queue.push_back(early);
+        if queue.len() > MAX_EARLY { queue.pop_front() } else { None }
+    }
+
+    /// The ack and the answer of this question.
+    pub(super) fn take(&mut self, entry: &Entry) -> Vec<Early> {
+        let queues = [&mut self.acks, &mut self.answers].into_iter();
+        queues.filter_map(|queue| queue.remove(queue.iter().position(|early| early.answers(entry))?)).collect()
+    }
+
+    /// The oldest answer or ack, where it came before this time.
+    pub(super) fn pop_before(&mut self, before_ns: i64) -> Option<Early> {
+        let mut queues = [&mut self.acks, &mut self.answers].into_iter();
+        queues.find_map(|queue| {
+            queue.front().filter(|early| early.at_ns < before_ns)?;
+            queue.pop_front()
+        })
+    }
+}
 
 /// An answer that came before its question.
 pub(super) struct Early {

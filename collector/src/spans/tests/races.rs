@@ -178,6 +178,17 @@ fn an_ack_of_the_protocol_behind_the_answer_still_is_one() {
 }
 
 #[test]
+fn an_ack_and_an_answer_may_both_be_recorded_before_their_question() {
+    let mut rows = Rows::new(PAIR);
+    rows.at_ns = 5 * MS;
+    rows.ack("received", 7);
+    rows.done(0, "a");
+    rows.at_ns = 3 * MS;
+    rows.ask("sent", "job:send", json!({"id": "a"}), 7);
+    assert_eq!(rows.end_of_pairs(|told| (told.ms(), told.events.clone())), [((4, Some(7)), vec!["ack".to_owned()])]);
+}
+
+#[test]
 fn a_pair_that_an_ack_closed_takes_no_second_one() {
     let mut rows = Rows::new(ASK);
     rows.ask("sent", "job:ask", json!({}), 7);
@@ -201,4 +212,15 @@ fn what_came_before_the_answer_may_be_recorded_behind_it() {
     rows.packet(0, "received", "job:ack", json!({"id": "a"}));
     let told = rows.end_of_pairs(|told| (told.ms(), told.events.clone()));
     assert_eq!(told, [((3, Some(10)), vec!["job:ack".to_owned()])]);
+}
+
+#[test]
+fn acks_of_what_is_no_pair_push_no_answer_out() {
+    let mut rows = Rows::new(PAIR);
+    rows.at_ns = 5 * MS;
+    rows.done(0, "a");
+    (0..300).for_each(|number| rows.ack("received", number));
+    rows.at_ns = 3 * MS;
+    rows.send(0, "a");
+    assert_eq!(rows.end_of_pairs(|told| (told.span.name.clone(), told.ms())), [("send job:send".into(), (4, Some(6)))]);
 }
