@@ -365,7 +365,7 @@ impl Pairs {
     fn unclosed(&mut self, at_ns: i64, why: &str, out: &mut Out<'_>) {
         let oldest = self.shelf.oldest().and_then(|place| self.shelf.take(place));
         let Some(Entry { pair, mut draft, .. }) = oldest else { return };
-        draft.event("not closed", at_ns, json!({"tapedeck.reason": why}));
+        draft.last_event("not closed", at_ns, json!({"tapedeck.reason": why}));
         draft.failed("not_closed");
         out.moments.push(Moment::closed(self.pairs[pair].name.clone(), &draft));
         out.ended.push_back(Ended { at_ns, draft });

@@ -165,6 +165,17 @@ fn what_was_seen_before_the_questions_last_byte_is_not_its_answer() {
 }
 
 #[test]
+fn however_much_happened_it_is_told_that_a_pair_was_not_closed() {
+    let mut rows = Rows::new(PAIR);
+    rows.send(0, "a");
+    (0..300).for_each(|_| rows.packet(0, "received", "busy", json!({})));
+    let told = rows.end_of_pairs(|told| {
+        (told.events.len(), told.events.last().cloned(), told.attributes["tapedeck.events_left_out"].clone())
+    });
+    assert_eq!(told, [(128, Some("not closed".to_owned()), json!(173))]);
+}
+
+#[test]
 fn an_ack_of_the_protocol_behind_the_answer_still_is_one() {
     let mut rows = Rows::new(PAIR);
     rows.ask("sent", "job:send", json!({"id": "a"}), 7);
