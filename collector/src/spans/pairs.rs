@@ -5,7 +5,7 @@ mod pair;
 mod shelf;
 mod stages;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use recording::record::Packet;
 use serde_json::{Value, json};
@@ -43,7 +43,7 @@ pub(super) struct Pairs {
     /// Closing events without an open pair.
     unmatched: u64,
     /// Opening events with nothing at the key's path, by pair.
-    pub(super) keyless: HashMap<String, u64>,
+    pub(super) keyless: BTreeMap<String, u64>,
 }
 
 /// A packet as pairs see it.

@@ -226,6 +226,18 @@ fn what_came_before_the_answer_may_be_recorded_behind_it() {
 }
 
 #[test]
+fn openings_without_a_key_are_told_in_one_order() {
+    let names = ["e", "b", "h", "a", "g", "d", "c", "f"];
+    let pairs = names.map(|name| format!("[[pair]]\nname = '{name}'\nopens = '{name}'\nkey = '$[0].id'\n")).concat();
+    let mut rows = Rows::new(&format!("name = 's'\nkind = 'attach'\n{pairs}"));
+    names.iter().for_each(|name| rows.packet(0, "sent", name, json!({})));
+    let events = rows.end(|told| told.span.events.clone()).pop().expect("a root");
+    let events: Value = serde_json::from_str(&events).expect("JSON");
+    let told = events.as_array().expect("a list").iter().map(|event| event["attributes"]["tapedeck.pair"].clone());
+    assert_eq!(told.collect::<Vec<_>>(), ["a", "b", "c", "d", "e", "f", "g", "h"]);
+}
+
+#[test]
 fn acks_of_what_is_no_pair_push_no_answer_out() {
     let mut rows = Rows::new(PAIR);
     rows.at_ns = 5 * MS;
