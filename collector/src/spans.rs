@@ -15,7 +15,7 @@ mod sessions;
 mod tests;
 
 use std::collections::{HashSet, VecDeque};
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
 
 use recording::Row;
 use recording::record::{Run, Span};
@@ -142,6 +142,6 @@ impl Deriver {
     }
 }
 
-fn hash(subject: &str) -> u64 {
-    BuildHasherDefault::<DefaultHasher>::default().hash_one(subject)
+fn hash(what: impl Hash) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(what)
 }

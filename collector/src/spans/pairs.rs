@@ -11,7 +11,7 @@ use recording::record::Packet;
 use serde_json::{Value, json};
 
 use super::draft::{Draft, Handle, message, short};
-use super::{Ended, Moment};
+use super::{Ended, Moment, hash};
 use early::{Closes, Early, Waiting};
 pub use pair::Pair;
 use pair::{Role, subject};
@@ -26,8 +26,6 @@ const AFTER_NS: i64 = 2_000_000_000;
 const SLACK_NS: i64 = 1_000_000_000;
 /// Of how many open pairs an event without a key is told: the newest.
 const MAX_TOLD: usize = 32;
-/// Of how many keys it is remembered that they were opened before.
-const MAX_KEYS: usize = 100_000;
 
 /// Pairs as they open and close.
 #[derive(Default)]
@@ -36,10 +34,9 @@ pub(super) struct Pairs {
     shelf: Shelf,
     /// Answers without a question: on another connection it may have been first, and be recorded behind.
     early: Waiting,
-    /// How often each key was opened.
-    attempts: HashMap<(usize, String, String), u64>,
-    /// The keys of `attempts`, oldest first.
-    keys: VecDeque<(usize, String, String)>,
+    /// How often each key was opened, by hash. None is forgotten: what is opened again has another subject, which its
+    /// stages and links say before its own span does.
+    attempts: HashMap<u64, u64>,
     /// Closing events without an open pair.
     unmatched: u64,
     /// Opening events with nothing at the key's path, by pair.
@@ -173,7 +170,7 @@ impl Pairs {
 
     /// What an answer closes that nothing is open for.
     fn closes(&self, pair: usize, key: &str, seen: &Seen<'_>) -> Closes {
-        let attempts = self.attempts.get(&(pair, seen.packet.tap.clone(), key.to_owned()));
+        let attempts = self.attempts.get(&hash((pair, seen.packet.tap.as_str(), key)));
         let asked = attempts.map(|attempts| subject(&self.pairs[pair], seen.packet, key, *attempts));
         Closes { pair, key: key.to_owned(), asked }
     }
@@ -201,19 +198,9 @@ impl Pairs {
 
     /// Which opening of its key this is, from 1.
     fn attempt(&mut self, number: usize, tap: &str, key: &str) -> u64 {
-        let whole = (number, tap.to_owned(), key.to_owned());
-        if let Some(attempts) = self.attempts.get_mut(&whole) {
-            *attempts += 1;
-            return *attempts;
-        }
-        if self.keys.len() >= MAX_KEYS
-            && let Some(oldest) = self.keys.pop_front()
-        {
-            self.attempts.remove(&oldest);
-        }
-        self.keys.push_back(whole.clone());
-        self.attempts.insert(whole, 1);
-        1
+        let attempts = self.attempts.entry(hash((number, tap, key))).or_default();
+        *attempts += 1;
+        *attempts
     }
 
     /// The pairs of a key that are open, oldest first.

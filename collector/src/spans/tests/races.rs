@@ -247,3 +247,26 @@ fn acks_of_what_is_no_pair_push_no_answer_out() {
     rows.send(0, "a");
     assert_eq!(rows.end_of_pairs(|told| (told.span.name.clone(), told.ms())), [("send job:send".into(), (4, Some(6)))]);
 }
+
+#[test]
+fn a_key_that_comes_again_after_very_many_others_is_counted_on() {
+    let mut rows = Rows::new(PAIR);
+    rows.send(0, "a");
+    rows.done(0, "a");
+    (0..100_001).for_each(|number| rows.send(0, &format!("{number}")));
+    rows.send(0, "a");
+    rows.done_in("a", json!({"stage": 1}));
+    let told = rows.end(|told| {
+        (
+            told.span.name.clone(),
+            told.span.parent_span_id.clone(),
+            told.attributes["tapedeck.attempt"].clone(),
+            linked(told),
+        )
+    });
+    let stage = told.iter().find(|(name, ..)| name == "stage").expect("a stage");
+    assert_eq!(stage.1, Some(pair_id("a", 2)));
+    let again: Vec<_> = told.iter().filter(|(_, _, attempt, _)| *attempt == 2).collect();
+    assert_eq!(again.len(), 1);
+    assert_eq!(again[0].3, [pair_id("a", 1)]);
+}
