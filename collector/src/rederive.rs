@@ -2,6 +2,7 @@
 //! none, or whose pairs are to be others.
 
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -52,11 +53,22 @@ fn counted<'a>(spans: impl Iterator<Item = &'a Span>) -> (usize, usize) {
     })
 }
 
-/// The spans that a cut-off recording should have and hasn't: of what was open when it was cut off.
-///
-/// # Errors
-/// Where the recording can't be read.
-pub(crate) fn missing(recording: &Recording) -> Result<Vec<(i64, Span)>, AnyError> {
+/// The spans that a cut-off recording should have and hasn't: of what was open when it was cut off. Where they can't be
+/// derived, none: a recording without them is better than one that is not recovered.
+pub(crate) fn missing(recording: &Recording) -> Vec<(i64, Span)> {
+    or_none(|| lacking(recording))
+}
+
+fn or_none(derive: impl FnOnce() -> Result<Vec<(i64, Span)>, AnyError>) -> Vec<(i64, Span)> {
+    match catch_unwind(AssertUnwindSafe(derive)) {
+        Ok(Ok(spans)) => return spans,
+        Ok(Err(error)) => say(format_args!("no spans are added: {}", crate::chain(&*error))),
+        Err(_) => say("no spans are added, the rest is recovered: please report it"),
+    }
+    Vec::new()
+}
+
+fn lacking(recording: &Recording) -> Result<Vec<(i64, Span)>, AnyError> {
     let known: HashSet<String> = recording.rows::<Span>()?.into_iter().map(|span| span.row.span_id).collect();
     let pairs = own_pairs(recording.dir()).unwrap_or_else(|error| {
         say(format_args!("no pairs among the spans: {}", crate::chain(&*error)));
@@ -89,6 +101,7 @@ fn derive(recording: &Recording, pairs: Vec<Pair>) -> Result<Vec<(i64, Span)>, A
     let run = recording.rows::<Run>()?.pop().map(|stamped| stamped.row).unwrap_or_default();
     let mut deriver = Deriver::new(&recording.run().run_id, &recording.run().scenario, pairs);
     rows.iter().for_each(|Stamped { seq, at_ns, row }| deriver.take(*at_ns, Some(*seq), row));
+    deriver.doubts().into_iter().for_each(warn);
     deriver.finish(recording.end_ns(), &run);
     Ok(std::iter::from_fn(|| deriver.next_span()).collect())
 }
@@ -97,4 +110,16 @@ fn take<R: Record + Into<Row>>(recording: &Recording, into: &mut Vec<Stamped<Row
     let rows = recording.rows::<R>()?;
     into.extend(rows.into_iter().map(|Stamped { seq, at_ns, row }| Stamped { seq, at_ns, row: row.into() }));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_not_be_derived_is_left_out() {
+        assert_eq!(or_none(|| Ok(vec![(7, Span::default())])).len(), 1);
+        assert!(or_none(|| Err("it can't be read".into())).is_empty());
+        assert!(or_none(|| panic!("a row that nobody expects")).is_empty());
+    }
 }

@@ -16,7 +16,7 @@ mod sessions;
 mod tests;
 
 use std::collections::{HashSet, VecDeque};
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
 
 use recording::Row;
 use recording::record::{Run, Span};
@@ -48,7 +48,7 @@ pub enum Moment {
 
 impl Moment {
     fn closed(pair: String, draft: &Draft) -> Moment {
-        let took_ns = draft.end_ns.map(|end_ns| end_ns - draft.start_ns);
+        let took_ns = draft.end_ns.map(|end_ns| end_ns.saturating_sub(draft.start_ns));
         Moment::Closed { pair, status: draft.status, took_ns, subject: draft.subject.clone() }
     }
 }
@@ -115,6 +115,11 @@ impl Deriver {
         }
     }
 
+    /// What whoever wrote the scenario should look at, before the end.
+    pub fn doubts(&self) -> Vec<String> {
+        self.pairs.doubts()
+    }
+
     /// Ends what is still open: the run is over, and this is what became of it.
     pub fn finish(&mut self, end_ns: i64, run: &Run) {
         for (pair, events) in std::mem::take(&mut self.pairs.keyless) {
@@ -144,6 +149,6 @@ impl Deriver {
     }
 }
 
-fn hash(subject: &str) -> u64 {
-    BuildHasherDefault::<DefaultHasher>::default().hash_one(subject)
+fn hash(what: impl Hash) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(what)
 }

@@ -9,7 +9,7 @@ use telemetry::otlp::Live;
 
 use crate::metrics::Shown;
 use crate::spans::Deriver;
-use crate::status::say;
+use crate::status::{say, warn};
 
 /// Spans and metrics on their way.
 pub struct Derived {
@@ -40,6 +40,7 @@ impl Derived {
     }
 
     pub(super) fn finish(&mut self, end_ns: i64, run: &Run) {
+        self.deriver.iter().flat_map(Deriver::doubts).for_each(|doubt| warn(format_args!("collector: {doubt}")));
         self.derive(end_ns, |deriver| deriver.finish(end_ns, run));
     }
 

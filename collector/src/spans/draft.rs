@@ -99,6 +99,15 @@ impl Draft {
         }
     }
 
+    /// The same, of what has to be told: where there is no room, the event before gives way.
+    pub(super) fn last_event(&mut self, name: &str, at_ns: i64, attributes: Value) {
+        if self.events.len() >= MAX_EVENTS {
+            self.events.pop();
+            self.left_out += 1;
+        }
+        self.event(name, at_ns, attributes);
+    }
+
     /// An error, as OpenTelemetry's conventions tell it.
     pub(super) fn exception(&mut self, at_ns: i64, kind: &str, message: &str) {
         self.event("exception", at_ns, json!({"exception.type": kind, "exception.message": short(message)}));

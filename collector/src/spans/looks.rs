@@ -137,5 +137,5 @@ impl Looks {
 }
 
 fn began(at_ns: i64, took_ms: f64) -> i64 {
-    (at_ns - (took_ms * 1e6) as i64).max(0)
+    at_ns.saturating_sub((took_ms.max(0.0) * 1e6) as i64).max(0)
 }

@@ -1,129 +1,31 @@
 //! Correlated pairs: the event that opens one, and the event of the same key that closes it.
 
 mod early;
+mod pair;
 mod shelf;
 mod stages;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use recording::record::Packet;
 use serde_json::{Value, json};
 
 use super::draft::{Draft, Handle, message, short};
-use super::path::JsonPath;
-use super::{Ended, Moment};
-use early::Early;
+use super::{Ended, Moment, hash};
+use early::{Closes, Early, Waiting};
+pub use pair::Pair;
+use pair::{Role, subject};
 use shelf::{Entry, Place, Shelf};
 use stages::stages_of;
 
 /// The most pairs that are kept open; the oldest then ends as one that was not closed. As many closed ones are kept.
 const MAX_OPEN: usize = 4_096;
-/// The longest key, in bytes: what is longer is no key.
-const MAX_KEY: usize = 512;
 /// How long after a pair was closed an event of its key still belongs to it: that the answer came is said then.
 const AFTER_NS: i64 = 2_000_000_000;
 /// Rows come nearly in order of time; this much later none that belongs to it is still to come.
 const SLACK_NS: i64 = 1_000_000_000;
 /// Of how many open pairs an event without a key is told: the newest.
 const MAX_TOLD: usize = 32;
-/// How many answers wait for a question that may be recorded behind them.
-const MAX_EARLY: usize = 256;
-/// Of how many keys it is remembered that they were opened before.
-const MAX_KEYS: usize = 100_000;
-
-/// `[[pair]]` of a scenario: two events that belong together. SCENARIO.md says what each key means.
-#[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "SCENARIO.md says what each key means")]
-pub struct Pair {
-    pub name: String,
-    pub tap: Option<String>,
-    pub opens: String,
-    /// `None`: the Socket.IO ack of the opening packet closes it.
-    pub closes: Option<String>,
-    pub key: Option<JsonPath>,
-    pub acks: BTreeSet<String>,
-    pub events: BTreeSet<String>,
-    pub errors: BTreeSet<String>,
-    pub status: Option<JsonPath>,
-    pub ok: BTreeSet<String>,
-    pub error: Option<JsonPath>,
-    pub stages: Option<JsonPath>,
-    pub attributes: Vec<(String, JsonPath)>,
-}
-
-impl Pair {
-    /// Whether an event can have to do with this pair at all, so that most are never parsed.
-    fn concerns(&self, tap: &str, event: &str) -> bool {
-        let named = self.opens == event || self.closes.as_deref() == Some(event);
-        self.tap.as_deref().is_none_or(|own| own == tap) && (named || self.role(event).is_some())
-    }
-
-    /// What makes an event one of this pair. Without a path, that is the ack that the opening packet asks for.
-    fn key_of(&self, seen: &Seen<'_>, opens: bool) -> Option<String> {
-        match &self.key {
-            Some(path) => path.text(seen.args).filter(|key| key.len() <= MAX_KEY),
-            None => {
-                let namespace = seen.packet.namespace.as_deref().unwrap_or("/");
-                let id = seen.packet.ack_id.filter(|_| opens)?;
-                Some(format!("{}{namespace}#{id}", seen.session))
-            }
-        }
-    }
-
-    /// The span of a pair that is opened.
-    fn draft(&self, seen: &Seen<'_>, key: &str, attempt: u64) -> Draft {
-        let Seen { packet, args, .. } = *seen;
-        let name = format!("send {}", self.opens);
-        let mut draft = Draft::new(subject(self, packet, key, attempt), &packet.tap, name, packet.first_ns)
-            .of_kind(if packet.direction == "sent" { "client" } else { "server" });
-        if let Some(parent) = seen.parent {
-            draft = draft.below(parent);
-        }
-        message(&mut draft, packet, &self.opens, "send");
-        draft.set("tapedeck.pair", self.name.as_str());
-        draft.set("messaging.message.id", key);
-        for (name, path) in &self.attributes {
-            if let Some(value) = path.find(args).filter(|value| !value.is_object() && !value.is_array()) {
-                draft.set(name, value.clone());
-            }
-        }
-        draft.made_of(seen.handle);
-        draft
-    }
-
-    /// What the closing event says of how it went.
-    fn judge(&self, draft: &mut Draft, args: &Value, at_ns: i64) {
-        if let Some(status) = self.status.as_ref().and_then(|path| path.text(args)) {
-            draft.set("tapedeck.reply.status", status.as_str());
-            match self.ok.contains(&status) {
-                true => draft.status = "ok",
-                false if self.ok.is_empty() => {}
-                false => draft.failed(&status),
-            }
-        }
-        if let Some(error) = self.error.as_ref().and_then(|path| path.find(args)) {
-            let told = error.as_str().map_or_else(|| error.to_string(), str::to_owned);
-            if draft.status != "error" {
-                draft.failed("error");
-            }
-            draft.exception(at_ns, "error", &told);
-        }
-    }
-
-    /// What an event is that neither opens nor closes.
-    fn role(&self, event: &str) -> Option<Role> {
-        let roles = [(&self.errors, Role::Error), (&self.acks, Role::Ack), (&self.events, Role::Event)];
-        roles.into_iter().find(|(events, _)| events.contains(event)).map(|(_, role)| role)
-    }
-}
-
-/// What one event is to a pair.
-#[derive(Clone, Copy, PartialEq)]
-enum Role {
-    Ack,
-    Event,
-    Error,
-}
 
 /// Pairs as they open and close.
 #[derive(Default)]
@@ -131,15 +33,16 @@ pub(super) struct Pairs {
     pairs: Vec<Pair>,
     shelf: Shelf,
     /// Answers without a question: on another connection it may have been first, and be recorded behind.
-    early: VecDeque<Early>,
-    /// How often each key was opened.
-    attempts: HashMap<(usize, String, String), u64>,
-    /// The keys of `attempts`, oldest first.
-    keys: VecDeque<(usize, String, String)>,
+    early: Waiting,
+    /// How often each key was opened, by hash. None is forgotten: what is opened again has another subject, which its
+    /// stages and links say before its own span does.
+    attempts: HashMap<u64, u64>,
     /// Closing events without an open pair.
     unmatched: u64,
+    /// Opening events, by pair.
+    openings: BTreeMap<usize, u64>,
     /// Opening events with nothing at the key's path, by pair.
-    pub(super) keyless: HashMap<String, u64>,
+    pub(super) keyless: BTreeMap<String, u64>,
 }
 
 /// A packet as pairs see it.
@@ -169,6 +72,23 @@ pub(super) fn sessionless(connection: i64) -> String {
 impl Pairs {
     pub(super) fn new(pairs: Vec<Pair>) -> Pairs {
         Pairs { pairs, ..Pairs::default() }
+    }
+
+    /// Which pairs may not be what their scenario means.
+    pub(super) fn doubts(&self) -> Vec<String> {
+        let doubt = |(number, pair): (usize, &Pair)| {
+            let Pair { name, opens, .. } = pair;
+            let at = pair.tap.as_ref().map(|tap| format!(" at tap {tap}")).unwrap_or_default();
+            let (all, keyless) = (self.openings.get(&number), self.keyless.get(name));
+            match (all, keyless) {
+                (None, _) => Some(format!("pair {name}: no event {opens} was seen{at}")),
+                (Some(all), Some(keyless)) => {
+                    Some(format!("pair {name}: {keyless} of {all} events {opens} have nothing at its key"))
+                }
+                (Some(_), None) => None,
+            }
+        };
+        self.pairs.iter().enumerate().filter_map(doubt).collect()
     }
 
     pub(super) fn packet(
@@ -202,6 +122,7 @@ impl Pairs {
         let key = pair.key_of(seen, opens);
         if opens {
             let name = pair.name.clone();
+            *self.openings.entry(number).or_default() += 1;
             return match key {
                 Some(key) => self.opened(number, key, seen, out),
                 None => *self.keyless.entry(name).or_default() += 1,
@@ -212,7 +133,7 @@ impl Pairs {
         {
             return match self.find(number, seen, key) {
                 Some(place) => self.closed(place, seen, out),
-                None => self.wait(Early::new(Some((number, key.clone())), seen), out),
+                None => self.wait(Early::new(Some(self.closes(number, key, seen)), seen), out),
             };
         }
         if let Some(role) = self.pairs[number].role(event) {
@@ -225,6 +146,7 @@ impl Pairs {
         let before = self.find_again(number, seen, &key);
         let attempt = self.attempt(number, &packet.tap, &key);
         let is_again = before.is_some() || (attempt > 1 && !self.is_open(number, &packet.tap, &key));
+        let first = before.and_then(|place| self.shelf.get(place)).map(|entry| entry.draft.subject.clone());
         let pair = &self.pairs[number];
         let mut draft = pair.draft(seen, &key, attempt);
         out.moments.push(Moment::Opened { pair: pair.name.clone() });
@@ -234,7 +156,7 @@ impl Pairs {
         // An ack's number comes again in another session, and says nothing again.
         if is_again && pair.key.is_some() {
             draft.set("tapedeck.retransmission", true);
-            draft.link(&subject(pair, packet, &key, attempt - 1));
+            draft.link(&first.unwrap_or_else(|| subject(pair, packet, &key, attempt - 1)));
             out.moments.push(Moment::Retransmitted { pair: pair.name.clone() });
         }
         if let Some(place) = before {
@@ -253,12 +175,11 @@ impl Pairs {
             direction: packet.direction.clone(),
             ack_id: packet.ack_id,
             left: false,
+            opened_ns: at_ns,
             closed_ns: None,
             draft,
         });
-        let known = self.shelf.get(place);
-        let answer = known.and_then(|entry| self.early.iter().position(|early| early.answers(entry)));
-        if let Some(early) = answer.and_then(|at| self.early.remove(at)) {
+        for early in self.shelf.get(place).map(|entry| self.early.take(entry)).into_iter().flatten() {
             let args = parsed(&early.packet);
             match early.closes {
                 Some(_) => self.closed(place, &early.seen(&args), out),
@@ -267,42 +188,39 @@ impl Pairs {
         }
     }
 
+    /// What an answer closes that nothing is open for.
+    fn closes(&self, pair: usize, key: &str, seen: &Seen<'_>) -> Closes {
+        let attempts = self.attempts.get(&hash((pair, seen.packet.tap.as_str(), key)));
+        let asked = attempts.map(|attempts| subject(&self.pairs[pair], seen.packet, key, *attempts));
+        Closes { pair, key: key.to_owned(), asked }
+    }
+
     /// Keeps an answer whose question may still come.
     fn wait(&mut self, early: Early, out: &mut Out<'_>) {
-        self.early.push_back(early);
-        if self.early.len() > MAX_EARLY {
-            self.given_up(i64::MAX, 1, out.ended);
+        if let Some(early) = self.early.put(early) {
+            self.give_up(&early, out.ended);
         }
     }
 
     /// Tells answers that came before this time, and whose question does not come any more.
-    fn given_up(&mut self, before_ns: i64, many: usize, ended: &mut VecDeque<Ended>) {
-        for _ in 0..many {
-            if self.early.front().is_none_or(|early| early.at_ns >= before_ns) {
-                return;
-            }
-            let Some(early) = self.early.pop_front() else { return };
-            if let Some((number, key)) = &early.closes {
-                self.unmatched(*number, key, &early.seen(&Value::Null), ended);
-            }
+    fn given_up(&mut self, before_ns: i64, ended: &mut VecDeque<Ended>) {
+        while let Some(early) = self.early.pop_before(before_ns) {
+            self.give_up(&early, ended);
+        }
+    }
+
+    /// An ack that nobody waits for is none of any pair's.
+    fn give_up(&mut self, early: &Early, ended: &mut VecDeque<Ended>) {
+        if let Some(closes) = &early.closes {
+            self.unmatched(closes, &early.seen(&Value::Null), ended);
         }
     }
 
     /// Which opening of its key this is, from 1.
     fn attempt(&mut self, number: usize, tap: &str, key: &str) -> u64 {
-        let whole = (number, tap.to_owned(), key.to_owned());
-        if let Some(attempts) = self.attempts.get_mut(&whole) {
-            *attempts += 1;
-            return *attempts;
-        }
-        if self.keys.len() >= MAX_KEYS
-            && let Some(oldest) = self.keys.pop_front()
-        {
-            self.attempts.remove(&oldest);
-        }
-        self.keys.push_back(whole.clone());
-        self.attempts.insert(whole, 1);
-        1
+        let attempts = self.attempts.entry(hash((number, tap, key))).or_default();
+        *attempts += 1;
+        *attempts
     }
 
     /// The pairs of a key that are open, oldest first.
@@ -329,19 +247,21 @@ impl Pairs {
     /// The open pair that an answer belongs to: first one of its own session.
     fn find(&self, number: usize, seen: &Seen<'_>, key: &str) -> Option<Place> {
         let mut open = self.open_of(number, &seen.packet.tap, key);
-        open.retain(|(_, entry)| entry.direction != seen.packet.direction);
+        open.retain(|(_, entry)| entry.direction != seen.packet.direction && entry.opened_ns <= seen.at_ns);
         let own = open.iter().find(|(_, entry)| entry.session == seen.session);
         own.or_else(|| open.iter().find(|(_, entry)| entry.left)).map(|(place, _)| *place)
     }
 
     fn protocol_ack(&mut self, seen: &Seen<'_>, out: &mut Out<'_>) {
         let Seen { at_ns, packet, .. } = *seen;
-        let found = packet.ack_id.and_then(|id| self.shelf.of_ack(&packet.tap, &seen.session, &packet.namespace, id));
+        let found = self.shelf.of_ack(&seen.session, packet);
         let Some(place) = found else { return self.wait(Early::new(None, seen), out) };
-        let Some(entry) = self.shelf.get_mut(place).filter(|entry| entry.direction != packet.direction) else { return };
+        let Some(entry) = self.shelf.get_mut(place) else { return };
         let pair = &self.pairs[entry.pair];
-        if pair.closes.is_none() {
-            return self.closed(place, seen, out);
+        match pair.closes {
+            None if entry.closed_ns.is_none() && entry.hears(at_ns) => return self.closed(place, seen, out),
+            Some(_) if entry.hears(at_ns) => {}
+            _ => return,
         }
         entry.draft.event("ack", at_ns, json!({"tapedeck.pair.role": "ack", "tapedeck.direction": packet.direction}));
         out.moments.push(Moment::Acknowledged { pair: pair.name.clone() });
@@ -365,7 +285,7 @@ impl Pairs {
         };
         for place in concerned {
             let Some(entry) = self.shelf.get_mut(place).filter(|entry| entry.session == seen.session) else { continue };
-            if entry.closed_ns.is_some_and(|closed_ns| !(closed_ns..=closed_ns + AFTER_NS).contains(&at_ns)) {
+            if !entry.hears(at_ns) {
                 continue;
             }
             let word = if role == Role::Ack { "ack" } else { "event" };
@@ -406,7 +326,7 @@ impl Pairs {
 
     /// Gives the spans of pairs that were closed so long ago that nothing more is said of them.
     pub(super) fn settle(&mut self, now_ns: i64, ended: &mut VecDeque<Ended>) {
-        self.given_up(now_ns.saturating_sub(SLACK_NS), usize::MAX, ended);
+        self.given_up(now_ns.saturating_sub(SLACK_NS), ended);
         self.settle_before(now_ns.saturating_sub(AFTER_NS + SLACK_NS), usize::MAX, ended);
     }
 
@@ -418,21 +338,20 @@ impl Pairs {
     }
 
     /// An answer that nobody waits for: to something that was answered, given up, or never asked.
-    fn unmatched(&mut self, number: usize, key: &str, seen: &Seen<'_>, ended: &mut VecDeque<Ended>) {
+    fn unmatched(&mut self, closes: &Closes, seen: &Seen<'_>, ended: &mut VecDeque<Ended>) {
         let Seen { at_ns, packet, event, .. } = *seen;
         self.unmatched += 1;
-        let pair = &self.pairs[number];
-        let subject = format!("unmatched/{}/{}", pair.name, self.unmatched);
+        let subject = format!("unmatched/{}/{}", self.pairs[closes.pair].name, self.unmatched);
         let mut draft =
             Draft::new(subject, &packet.tap, format!("receive {event}"), packet.first_ns).of_kind("consumer");
         if let Some(parent) = seen.parent {
             draft = draft.below(parent);
         }
         message(&mut draft, packet, event, "receive");
-        draft.set("messaging.message.id", key);
+        draft.set("messaging.message.id", closes.key.as_str());
         draft.set("tapedeck.unmatched", true);
-        if let Some(attempts) = self.attempts.get(&(number, packet.tap.clone(), key.to_owned())) {
-            draft.link(&self::subject(pair, packet, key, *attempts));
+        if let Some(asked) = &closes.asked {
+            draft.link(asked);
         }
         draft.made_of(seen.handle);
         draft.end_ns = Some(at_ns);
@@ -443,8 +362,9 @@ impl Pairs {
         let Some(Entry { pair, mut draft, .. }) = self.shelf.take(place) else { return };
         draft.event("retransmitted", at_ns, json!({}));
         draft.set("tapedeck.superseded", true);
-        draft.end_ns = Some(at_ns);
+        // Nothing answered it: how long it waited is no latency.
         out.moments.push(Moment::closed(self.pairs[pair].name.clone(), &draft));
+        draft.end_ns = Some(at_ns);
         out.ended.push_back(Ended { at_ns, draft });
     }
 
@@ -452,7 +372,7 @@ impl Pairs {
     fn unclosed(&mut self, at_ns: i64, why: &str, out: &mut Out<'_>) {
         let oldest = self.shelf.oldest().and_then(|place| self.shelf.take(place));
         let Some(Entry { pair, mut draft, .. }) = oldest else { return };
-        draft.event("not closed", at_ns, json!({"tapedeck.reason": why}));
+        draft.last_event("not closed", at_ns, json!({"tapedeck.reason": why}));
         draft.failed("not_closed");
         out.moments.push(Moment::closed(self.pairs[pair].name.clone(), &draft));
         out.ended.push_back(Ended { at_ns, draft });
@@ -470,7 +390,7 @@ impl Pairs {
     }
 
     pub(super) fn finish(&mut self, end_ns: i64, out: &mut Out<'_>) {
-        self.given_up(i64::MAX, usize::MAX, out.ended);
+        self.given_up(i64::MAX, out.ended);
         self.settle_before(i64::MAX, usize::MAX, out.ended);
         while self.shelf.open() > 0 {
             self.unclosed(end_ns, "the run ended", out);
@@ -480,8 +400,4 @@ impl Pairs {
 
 fn parsed(packet: &Packet) -> Value {
     packet.args.as_deref().and_then(|args| serde_json::from_str(args).ok()).unwrap_or_default()
-}
-
-fn subject(pair: &Pair, packet: &Packet, key: &str, attempt: u64) -> String {
-    format!("pair/{}/{}/{key}/{attempt}", pair.name, packet.tap)
 }

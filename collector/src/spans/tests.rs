@@ -1,5 +1,7 @@
 //! Rows in, spans out: what opens, closes, is sent again, answered twice or never.
 
+mod races;
+
 use std::path::Path;
 
 use recording::record::{ConnectionRow, Event, Packet, Poll, Probe, Run, Scrape};
@@ -53,12 +55,18 @@ impl Rows {
     }
 
     fn packet_of(&mut self, sid: &str, transport: &str, connection: i64, direction: &str, event: &str, args: Value) {
-        let packet = Packet {
+        let packet = Packet { transport: transport.into(), ..self.made(sid, connection, direction, event, args) };
+        self.row(packet);
+    }
+
+    /// The packet of an event, for those who change it before it is taken.
+    fn made(&self, sid: &str, connection: i64, direction: &str, event: &str, args: Value) -> Packet {
+        Packet {
             tap: "front".into(),
             connection,
             sid: Some(sid.into()),
             direction: direction.into(),
-            transport: transport.into(),
+            transport: "websocket".into(),
             first_ns: self.at_ns + 1_000_000,
             engine_type: Some("message".into()),
             packet_type: Some("event".into()),
@@ -67,8 +75,7 @@ impl Rows {
             args: Some(json!([args]).to_string()),
             wire_bytes: 10,
             ..Packet::default()
-        };
-        self.row(packet);
+        }
     }
 
     fn send(&mut self, connection: i64, id: &str) {
@@ -107,6 +114,10 @@ impl Rows {
         for told in &spans {
             let parent = told.span.parent_span_id.as_ref();
             assert!(parent.is_none_or(|parent| ids.contains(parent)), "{told:?} has a parent that is there");
+            let names = told.attributes.as_object().into_iter().flatten().map(|(name, _)| name);
+            let is_pair = told.attributes["tapedeck.pair"].is_string();
+            let strange = names.filter(|name| is_pair && !is_own(name) && *name != "job.size");
+            assert_eq!(strange.count(), 0, "{told:?}");
         }
         spans.iter().map(read).collect()
     }
@@ -464,6 +475,10 @@ fn a_pair_that_can_not_be_is_refused_with_its_place() {
     assert!(problem("opens = 'a'\ntap = 'fornt'").contains("[[pair]] a: there is no [[tap]] fornt"));
     assert!(problem("opens = 'a'\ncloses = 'b'").contains("`closes` needs a `key`"));
     assert!(problem("opens = 'a'\nkey = 'id'").contains("`id` is no path: write `$[0].id`"));
+    assert!(problem("opens = 'a'\nkey = '$.id'").contains("`$.id` is no path: write `$[0].id`"));
+    assert!(problem("opens = ''").contains("an event's name is empty"));
+    assert!(problem("opens = 'a'\nacks = ['a']").contains("`a` stands twice"));
+    assert!(problem("opens = 'a'\nattributes = { 'tapedeck.pair' = '$[0]' }").contains("a `tapedeck.pair` of its own"));
     assert!(problem("opens = 'a'\nok = ['x']").contains("`ok` needs `status`"));
     assert!(problem("opens = 'a'\nclose = 'b'").contains("did you mean `closes`?"));
     assert!(written::parse(Path::new("s.toml"), PAIR).is_ok());

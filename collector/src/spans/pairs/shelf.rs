@@ -3,7 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
+use recording::record::Packet;
+
 use super::super::draft::Draft;
+use super::AFTER_NS;
 
 /// A pair that was opened.
 pub(super) struct Entry {
@@ -19,11 +22,19 @@ pub(super) struct Entry {
     pub(super) ack_id: Option<i64>,
     /// Whether its session is gone; whoever comes back with another one may send it again.
     pub(super) left: bool,
+    /// When the last byte of the opening packet passed: what passed before knows nothing of it.
+    pub(super) opened_ns: i64,
     pub(super) closed_ns: Option<i64>,
     pub(super) draft: Draft,
 }
 
 impl Entry {
+    /// Whether what was seen then is still about it, however late it was recorded.
+    pub(super) fn hears(&self, at_ns: i64) -> bool {
+        let until_ns = self.closed_ns.map_or(i64::MAX, |closed_ns| closed_ns.saturating_add(AFTER_NS));
+        (self.opened_ns..=until_ns).contains(&at_ns)
+    }
+
     fn by_key(&self) -> (usize, String, String) {
         (self.pair, self.tap.clone(), self.key.clone())
     }
@@ -33,11 +44,13 @@ impl Entry {
     }
 
     fn by_ack(&self) -> Option<Ack> {
-        Some((self.tap.clone(), self.session.clone(), self.namespace.clone(), self.ack_id?))
+        let Entry { tap, session, namespace, direction, .. } = self;
+        Some((tap.clone(), session.clone(), namespace.clone(), direction.clone(), self.ack_id?))
     }
 }
 
-type Ack = (String, String, Option<String>, i64);
+/// Each side counts from 0, so an ack's number means nothing without the direction of what asked for it.
+type Ack = (String, String, Option<String>, String, i64);
 
 /// Where a pair stands: pairs that were opened later stand behind.
 pub(super) type Place = u64;
@@ -81,6 +94,11 @@ impl Shelf {
     pub(super) fn take(&mut self, place: Place) -> Option<Entry> {
         self.no_longer_open(place);
         let entry = self.entries.remove(&place)?;
+        if let Some(ack) = entry.by_ack()
+            && self.by_ack.get(&ack) == Some(&place)
+        {
+            self.by_ack.remove(&ack);
+        }
         let by_key = entry.by_key();
         if let Some(places) = self.by_key.get_mut(&by_key) {
             places.retain(|known| *known != place);
@@ -111,11 +129,6 @@ impl Shelf {
             if places.is_empty() {
                 self.by_session.remove(&by_session);
             }
-        }
-        if let Some(ack) = entry.by_ack()
-            && self.by_ack.get(&ack) == Some(&place)
-        {
-            self.by_ack.remove(&ack);
         }
     }
 
@@ -149,8 +162,10 @@ impl Shelf {
         self.by_session.get(&(tap.to_owned(), session.to_owned())).into_iter().flatten().rev().copied()
     }
 
-    /// The open pair that asked for this ack.
-    pub(super) fn of_ack(&self, tap: &str, session: &str, namespace: &Option<String>, ack_id: i64) -> Option<Place> {
-        self.by_ack.get(&(tap.to_owned(), session.to_owned(), namespace.clone(), ack_id)).copied()
+    /// The pair that asked for this ack from the other side; it may be closed.
+    pub(super) fn of_ack(&self, session: &str, ack: &Packet) -> Option<Place> {
+        let asked = if ack.direction == "sent" { "received" } else { "sent" };
+        let (tap, session, namespace) = (ack.tap.clone(), session.to_owned(), ack.namespace.clone());
+        self.by_ack.get(&(tap, session, namespace, asked.to_owned(), ack.ack_id?)).copied()
     }
 }
