@@ -115,8 +115,10 @@ impl Sessions {
             // The close of a WebSocket is told with its code, the end of the connection with its peer.
             "close" | "reset" if row.peer.is_none() => {
                 let told = json!({"tapedeck.close_code": row.close_code, "tapedeck.row": shown(handle)});
-                if let Some((_, session)) = tap.session_of(row.connection) {
+                if let Some((sid, session)) = tap.session_of(row.connection) {
                     session.draft.event("websocket close", at_ns, told);
+                    // Whoever said so may be back before the connection has ended.
+                    tap.left.push(sid);
                 }
             }
             "close" | "reset" => {

@@ -238,8 +238,24 @@ fn openings_without_a_key_are_told_in_one_order() {
 }
 
 #[test]
+fn who_closed_its_websocket_is_gone_before_its_connection_is() {
+    let mut rows = Rows::new(PAIR);
+    rows.connection(0, "open");
+    rows.send(0, "a");
+    // The frame is told without a peer.
+    rows.row(ConnectionRow { tap: "front".into(), kind: "close".into(), ..ConnectionRow::default() });
+    rows.connection(1, "open");
+    rows.send(1, "a");
+    rows.connection(0, "close");
+    rows.done(1, "a");
+    let told = rows.end_of_pairs(|told| (told.attributes["tapedeck.retransmission"] == true, told.ms()));
+    assert_eq!(told, [(false, (2, Some(5))), (true, (5, Some(7)))]);
+}
+
+#[test]
 fn a_pair_that_its_scenario_may_say_wrong_is_doubted() {
-    let more = "[[pair]]\nopens = 'typo'\n[[pair]]\nopens = 'ask'\ntap = 'front'";
+    let tap = "[[tap]]\nname = 'front'\nlisten = '127.0.0.1:1'\nupstream = 'http://127.0.0.1:2'";
+    let more = format!("[[pair]]\nopens = 'typo'\n[[pair]]\nopens = 'ask'\ntap = 'front'\n{tap}");
     let mut rows = Rows::new(&format!("{PAIR}{more}"));
     rows.send(0, "a");
     assert_eq!(
