@@ -387,7 +387,7 @@ pub struct Traces {
     pub listen: SocketAddr,
     /// Where spans are received, as OTLP over gRPC.
     #[arg(long, default_value = "127.0.0.1:4317", value_name = "ADDR")]
-    pub otlp: SocketAddr,
+    pub listen_otlp: SocketAddr,
     /// The spec that says which assertions failed; each recording's own copy where not given.
     #[arg(long)]
     pub spec: Option<PathBuf>,

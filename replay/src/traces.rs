@@ -68,7 +68,7 @@ struct Served {
 async fn serve(asked: &Traces) -> Result<Served, Error> {
     let receiver = Receiver::default();
     let (ui, ui_address) = listen(asked.listen, "--listen").await?;
-    let (otlp, otlp_address) = listen(asked.otlp, "--otlp").await?;
+    let (otlp, otlp_address) = listen(asked.listen_otlp, "--listen-otlp").await?;
     let app = receiver.api().fallback_service(pages::pages());
     let pages = tokio::spawn(async move { axum::serve(ui, app).await });
     let service = otlp_embedded::TraceServiceServer::new(receiver)
