@@ -45,6 +45,8 @@ impl Spans {
             return Err(Error::NoSpans { path: path.to_owned() });
         }
         let Some(spec) = spec_of(path, spec) else {
+            let run = path.display();
+            report::warn(&format!("{run} has no spec of its own: assertions are not shown (--spec FILE)"));
             return Ok(Spans { recording, count, broken: None });
         };
         let spec = Arc::new(Spec::read(&spec)?);
