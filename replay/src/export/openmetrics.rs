@@ -39,7 +39,7 @@ pub fn export(cli: &Cli, asked: &Export) -> Result<Exit, Error> {
     }
     drop(progress);
     let histories: Vec<History> = runs.into_iter().map(|run| run.history).collect();
-    let mut output = Output::open(asked.output.as_deref())?;
+    let mut output = Output::open(asked.file())?;
     for family in history::pages(&histories) {
         if !output.write(family.as_bytes())? {
             return Ok(Exit::Held);

@@ -25,7 +25,7 @@ const NOBODY: [&str; 3] = ["Connection refused", "tcp connect error", "lookup ad
 /// Anything that keeps a recording from being read or judged, and where the receiver does not take it all.
 pub(super) fn export(cli: &Cli, asked: &Export) -> Result<Exit, Error> {
     let sending = |error| Error::Telemetry(Box::new(error));
-    let target = Target::parse(&asked.otlp).map_err(sending)?;
+    let target = Target::parse(asked.otlp.as_deref().unwrap_or(RECEIVER)).map_err(sending)?;
     let rejected = Rejected::default();
     // Only here does anybody listen to what the exporter has to say.
     let _listening = tracing::subscriber::set_default(tracing_subscriber::registry().with(rejected.layer()));
