@@ -32,7 +32,7 @@ trap tidy_up EXIT
 trap 'exit 130' INT TERM
 
 need_docker() {
-    command -v docker >/dev/null || fail "docker is not here: make setup-docker installs it; replay report and replay traces need none"
+    command -v docker >/dev/null || fail "docker is not here: make setup-docker installs it; replay traces needs none"
     docker compose version >/dev/null 2>&1 || fail "docker has no Compose: make setup-docker installs it"
     docker version --format '{{.Server.Version}}' >/dev/null 2>&1 ||
         fail "no Docker engine answers${DOCKER_HOST:+ at DOCKER_HOST=$DOCKER_HOST}: start it, or make setup-docker"
@@ -171,5 +171,6 @@ down | forget)
     [ "$what" = down ] || flag=--volumes
     compose down --remove-orphans $flag >"$folder/down" 2>&1 || fail "they do not go down: $(tail -n 1 "$folder/down" | cut -c 1-400)"
     ;;
+-h | --help | help) sed -n 's/^# //p; /^set /q' "$0" ;;
 *) fail "unknown part '$what': say up, load, links, down or forget" ;;
 esac

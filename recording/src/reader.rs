@@ -323,6 +323,11 @@ pub fn resolve(runs: &Path, name: &str) -> Result<PathBuf, Error> {
         return Ok(path.to_owned());
     }
     let unresolved = |problem: String| Err(Error::Unresolved { problem });
+    // What has a `/` is no run id.
+    if name.contains('/') {
+        let problem = if path.exists() { format!("{name} is no folder") } else { format!("there is no {name}") };
+        return unresolved(problem);
+    }
     if !runs.is_dir() {
         return unresolved(format!("no recording `{name}`: {} is no folder (name another by --runs)", runs.display()));
     }

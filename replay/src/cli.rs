@@ -1,10 +1,10 @@
 //! What can be typed.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::error::Error;
 
@@ -33,11 +33,11 @@ pub struct Cli {
 }
 
 const EXAMPLES: &str = "Examples:
-  replay check latest                     judge the newest recording against the spec it was made for
+  replay check latest                     judge the newest recording against its own spec
   replay check runs/ --spec my.toml       judge every recording in a folder against another spec
-  replay check runs/ --against old.toml   what another spec says of the same recordings: nothing but the spec differs
-  replay mutate latest                    which changes of the recording would no requirement notice?
-  replay verdict runs/                    regression, flake, environment, or not enough evidence: over all of them
+  replay check runs/ --against old.toml   what another spec says of the same recordings
+  replay mutate latest                    which changes of it would no requirement notice?
+  replay verdict runs/                    regression, flake, environment, or not enough evidence
   replay judge history.csv                the same over outcomes from anywhere
   replay info latest                      what was recorded, by whom, and what it cost
   replay show latest packets#118          one row, as evidence names it
@@ -47,7 +47,7 @@ const EXAMPLES: &str = "Examples:
   replay sql latest \"SELECT event, count(*) FROM packets GROUP BY event\"
   replay explain my.toml FR-016           the query behind an assertion, and what it needs
   replay export latest --to openmetrics   every number of a run, with times, for Prometheus
-  replay coverage my.toml                 which requirement is checked by what, and where nothing is";
+  replay coverage my.toml                 which requirement is checked by what, or by nothing";
 
 const EXITS: &str = "Exit codes, the first that applies:
   2  could not run: usage, a bad spec, an unreadable recording
@@ -72,22 +72,33 @@ pub enum Written {
     Markdown,
 }
 
+/// Commands whose answer has one form: --format is not in their help, and refused.
+const OF_ONE_FORM: [&str; 3] = ["export", "traces", "completions"];
+
 impl Cli {
+    /// The command line, as help and completions tell it.
+    pub fn told() -> clap::Command {
+        let told = Cli::command();
+        let format = told.get_arguments().find(|argument| argument.get_id() == "written");
+        let hidden = format.map(|format| format.clone().hide(true));
+        OF_ONE_FORM.iter().fold(told, |told, name| told.mut_subcommand(name, |command| command.args(hidden.clone())))
+    }
+
     /// Settles how the answer is written: only judgements come in every form.
     ///
     /// # Errors
     /// [`Error::Usage`].
     pub fn settled(mut self) -> Result<Cli, Error> {
         let judges = matches!(self.command, Command::Check { .. } | Command::Verdict(_) | Command::Judge { .. });
+        let has_one_form =
+            matches!(self.command, Command::Export(_) | Command::Traces(_) | Command::Completions { .. });
+        let refused = |problem: &str| Err(Error::Usage(problem.to_owned()));
         self.format = match self.written {
-            Written::Json => Format::Json,
             Written::Text => Format::Text,
+            _ if has_one_form => return refused("what this command gives has one form: leave out --format"),
+            Written::Json => Format::Json,
             _ if judges => Format::Text,
-            _ => {
-                return Err(Error::Usage(
-                    "this command answers as text or json: only what judges has more forms".into(),
-                ));
-            }
+            _ => return refused("this command answers as text or json: only what judges has more forms"),
         };
         Ok(self)
     }
@@ -141,7 +152,7 @@ pub enum Command {
     /// With --against the same recordings are judged under an old spec too. An outcome that is another there is a change
     /// of the spec, since no run is new: what flips is listed by assertion.
     #[command(
-        after_help = "Examples:\n  replay check latest\n  replay check runs/ --spec spec.toml    each recording in the folder, and all of them as a history\n  replay check latest --format json\n  replay check runs/ --spec new.toml --against old.toml    would the new spec have caught it in these runs?"
+        after_help = "Examples:\n  replay check latest\n  replay check runs/ --spec spec.toml    each recording in the folder, and all of them as a history\n  replay check latest --format json\n  replay check runs/ --spec new.toml --against old.toml    would the new spec have caught it?"
     )]
     Check {
         /// Recordings, or folders of recordings.
@@ -171,7 +182,7 @@ pub enum Command {
     ///
     /// Events are aligned by what they are, never by the wall clock; ids, times and sessions are noise.
     #[command(
-        after_help = "Examples:\n  replay diff runs/good latest\n  replay diff runs/good latest --spec spec.toml    also aligned by its [diff], and with the outcomes that differ\n  replay diff --rules                               what is compared how, and what is noise"
+        after_help = "Examples:\n  replay diff runs/good latest\n  replay diff runs/good latest --spec spec.toml    also by its [diff], with outcomes that differ\n  replay diff --rules                               what is compared how, and what is noise"
     )]
     Diff(Diff),
     /// Show what became of each assertion in each run, the newest on the right.
@@ -236,7 +247,7 @@ pub enum Command {
     /// OpenMetrics has everything that is a number, each second of the run, the samples of scraped pages at their own times, and, where
     /// there is a spec, what became of its assertions. Perfetto's trace has everything that happened.
     #[command(
-        after_help = "Examples:\n  replay export latest --to otlp --otlp http://127.0.0.1:4317\n  replay export latest --to openmetrics -o run.om && promtool tsdb create-blocks-from openmetrics run.om data/\n  replay export runs/good latest --to openmetrics --rebase    both begin on 2001-01-01, to lie over one another\n  replay export latest --to perfetto -o run.perfetto-trace    for ui.perfetto.dev, which keeps it in the browser"
+        after_help = "Examples:\n  replay export latest --to otlp --otlp http://127.0.0.1:4317\n  replay export latest --to openmetrics -o run.om && \\\n    promtool tsdb create-blocks-from openmetrics run.om data/\n  replay export runs/good latest --to openmetrics --rebase    both begin on 2001-01-01\n  replay export latest --to perfetto -o run.perfetto-trace    for ui.perfetto.dev"
     )]
     Export(Export),
     /// Serve Jaeger's UI over recordings, and over what is sent to it while it runs.
@@ -351,18 +362,26 @@ pub struct Export {
     /// What is written.
     #[arg(long, value_enum)]
     pub to: To,
-    /// Where; the standard output where not given.
+    /// Where; the standard output where not given, or `-` (openmetrics, perfetto).
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// The receiver: gRPC, or HTTP at port 4318; `env` takes the endpoint of the OTEL_* variables (otlp).
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4317")]
-    pub otlp: String,
+    /// The receiver: gRPC, or HTTP at port 4318; `env` takes the endpoint of the OTEL_* variables; http://127.0.0.1:4317
+    /// where not given (otlp).
+    #[arg(long, value_name = "URL")]
+    pub otlp: Option<String>,
     /// Let every run begin on 2001-01-01 at midnight (UTC), so that runs can be laid over one another (openmetrics).
     #[arg(long)]
     pub rebase: bool,
     /// The spec whose assertions are judged; each recording's own copy where not given, and none where it has none (otlp, openmetrics).
     #[arg(long)]
     pub spec: Option<PathBuf>,
+}
+
+impl Export {
+    /// The file; none where it is the standard output.
+    pub fn file(&self) -> Option<&Path> {
+        self.output.as_deref().filter(|path| *path != Path::new("-"))
+    }
 }
 
 /// What recordings can be written as.
@@ -387,7 +406,7 @@ pub struct Traces {
     pub listen: SocketAddr,
     /// Where spans are received, as OTLP over gRPC.
     #[arg(long, default_value = "127.0.0.1:4317", value_name = "ADDR")]
-    pub otlp: SocketAddr,
+    pub listen_otlp: SocketAddr,
     /// The spec that says which assertions failed; each recording's own copy where not given.
     #[arg(long)]
     pub spec: Option<PathBuf>,
@@ -431,5 +450,33 @@ fn every(text: &str) -> Result<Duration, String> {
             if every > LONGEST { Err(format!("must be at most {} s, a day", LONGEST.as_secs())) } else { Ok(every) }
         }
         None => seconds(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn examples_can_be_pasted() {
+        let mut told = Cli::told();
+        told.build();
+        let commands = std::iter::once(&told).chain(told.get_subcommands());
+        for help in commands.filter_map(|command| command.get_after_help()) {
+            for line in help.to_string().lines() {
+                // Longer lines are wrapped where help is written.
+                assert!(line.chars().count() <= 100, "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn help_has_format_where_there_are_forms() {
+        let mut told = Cli::told();
+        told.build();
+        for command in told.get_subcommands().filter(|command| command.get_name() != "help") {
+            let format = command.get_arguments().find(|argument| argument.get_id() == "written").unwrap();
+            assert_eq!(format.is_hide_set(), OF_ONE_FORM.contains(&command.get_name()), "{}", command.get_name());
+        }
     }
 }

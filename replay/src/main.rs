@@ -35,14 +35,15 @@ mod why;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::FromArgMatches;
 
 use cli::{Cli, Command};
 use error::Error;
 use exit::Exit;
 
 fn main() -> ExitCode {
-    let answered = Cli::parse().settled().and_then(|cli| on_large_stack(&cli));
+    let typed = Cli::from_arg_matches(&Cli::told().get_matches()).unwrap_or_else(|error| error.exit());
+    let answered = typed.settled().and_then(|cli| on_large_stack(&cli));
     match answered {
         Ok(exit) => exit.into(),
         Err(error) => {
@@ -80,7 +81,7 @@ fn run(cli: &Cli) -> Result<Exit, Error> {
         Command::Sql(sql) => sql::sql(cli, sql),
         Command::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(*shell, &mut Cli::command(), "replay", &mut script);
+            clap_complete::generate(*shell, &mut Cli::told(), "replay", &mut script);
             report::print(&String::from_utf8_lossy(&script))
         }
     }

@@ -1,5 +1,6 @@
 //! Which recordings a user means.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use recording::reader::{self, Recording};
@@ -13,6 +14,17 @@ pub enum Named {
     Run(PathBuf),
     /// A folder of recordings, oldest first, at least one.
     Runs(Vec<PathBuf>),
+}
+
+/// Recordings that were met: what several names, or paths, stand for is one.
+#[derive(Default)]
+pub struct Once(BTreeSet<PathBuf>);
+
+impl Once {
+    /// Whether a recording is met for the first time.
+    pub fn is_new(&mut self, path: &Path) -> bool {
+        self.0.insert(path.canonicalize().unwrap_or_else(|_| path.to_owned()))
+    }
 }
 
 /// A recording's path, `latest`, the beginning of a run id in `runs`, or a folder of recordings.

@@ -16,7 +16,7 @@ use crate::cli::Cli;
 use crate::error::Error;
 use crate::judge::{Judged, Observed, Outcome};
 use crate::report::{self, AssertionReport, RunReport};
-use crate::runs::{self, Named};
+use crate::runs::{self, Named, Once};
 use crate::spec::Spec;
 use crate::views::Engine;
 
@@ -45,6 +45,8 @@ impl Spans {
             return Err(Error::NoSpans { path: path.to_owned() });
         }
         let Some(spec) = spec_of(path, spec) else {
+            let run = path.display();
+            report::warn(&format!("{run} has no spec of its own: assertions are not shown (--spec FILE)"));
             return Ok(Spans { recording, count, broken: None });
         };
         let spec = Arc::new(Spec::read(&spec)?);
@@ -89,17 +91,19 @@ impl Spans {
     }
 }
 
-/// Does something with each recording that is named. One of a folder that has no spans is left out, with a warning.
+/// Does something with each recording that is named, once. One of a folder that has no spans is left out, with a warning.
 ///
 /// # Errors
 /// Where a name stands for nothing, and whatever `act` returns.
 pub fn for_each(cli: &Cli, names: &[String], mut act: impl FnMut(&Path) -> Result<(), Error>) -> Result<(), Error> {
     let named = names.iter().map(|name| runs::named(&cli.runs_dir, name)).collect::<Result<Vec<Named>, Error>>()?;
+    let mut once = Once::default();
     for named in named {
         match named {
-            Named::Run(path) => act(&path)?,
+            Named::Run(path) if once.is_new(&path) => act(&path)?,
+            Named::Run(_) => {}
             Named::Runs(paths) => {
-                for path in paths {
+                for path in paths.into_iter().filter(|path| once.is_new(path)) {
                     match act(&path) {
                         Err(Error::NoSpans { path }) => report::warn(&Error::NoSpans { path }.to_string()),
                         done => done?,

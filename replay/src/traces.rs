@@ -4,8 +4,10 @@
 //! from the start it sends to itself. The pages are those of the crate `otlp-embedded`, and so is its gRPC; its store is
 //! not used, since it forgets traces of more than 800 spans.
 
+mod pages;
 mod receiver;
 mod store;
+mod wanted;
 
 use std::net::SocketAddr;
 
@@ -66,9 +68,8 @@ struct Served {
 async fn serve(asked: &Traces) -> Result<Served, Error> {
     let receiver = Receiver::default();
     let (ui, ui_address) = listen(asked.listen, "--listen").await?;
-    let (otlp, otlp_address) = listen(asked.otlp, "--otlp").await?;
-    let unused = otlp_embedded::State::new(otlp_embedded::Config { max_length: 0, max_memory_usage: 0 });
-    let app = receiver.api().fallback_service(otlp_embedded::ui_app(unused, "/"));
+    let (otlp, otlp_address) = listen(asked.listen_otlp, "--listen-otlp").await?;
+    let app = receiver.api().fallback_service(pages::pages());
     let pages = tokio::spawn(async move { axum::serve(ui, app).await });
     let service = otlp_embedded::TraceServiceServer::new(receiver)
         .accept_compressed(tonic::codec::CompressionEncoding::Gzip)

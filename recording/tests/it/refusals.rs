@@ -84,6 +84,10 @@ fn names_resolve_by_unique_prefix_and_latest() {
     assert_eq!(name("b").unwrap(), "b-20260101T000000Z-aaaa");
     assert!(name("a").unwrap_err().to_string().contains("2 recordings begin with `a`"));
     assert!(name("x").unwrap_err().to_string().contains("no recording in"));
+    assert_eq!(name("/nowhere/x").unwrap_err().to_string(), "there is no /nowhere/x");
+    let file = runs.path().join("file");
+    fs::write(&file, "").unwrap();
+    assert!(name(file.to_str().unwrap()).unwrap_err().to_string().ends_with("/file is no folder"));
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! `--to openmetrics`: the metrics of a live run, of stored ones.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use recording::reader::Recording;
@@ -15,7 +14,7 @@ use crate::cli::{Cli, Export};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::report::Progress;
-use crate::runs;
+use crate::runs::{self, Once};
 use crate::spec::Spec;
 
 /// Where all runs begin that are laid over one another: 2001-01-01T00:00:00Z.
@@ -39,7 +38,7 @@ pub fn export(cli: &Cli, asked: &Export) -> Result<Exit, Error> {
     }
     drop(progress);
     let histories: Vec<History> = runs.into_iter().map(|run| run.history).collect();
-    let mut output = Output::open(asked.output.as_deref())?;
+    let mut output = Output::open(asked.file())?;
     for family in history::pages(&histories) {
         if !output.write(family.as_bytes())? {
             return Ok(Exit::Held);
@@ -49,10 +48,11 @@ pub fn export(cli: &Cli, asked: &Export) -> Result<Exit, Error> {
     Ok(Exit::Held)
 }
 
-/// The recordings meant, oldest first, each once.
+/// The recordings meant, oldest first.
 fn recordings(cli: &Cli, names: &[String]) -> Result<Vec<Recording>, Error> {
-    let paths: BTreeSet<PathBuf> = runs::all(&cli.runs_dir, names)?.into_iter().collect();
-    let mut recordings = paths.iter().map(|path| Recording::open(path)).collect::<Result<Vec<_>, _>>()?;
+    let mut once = Once::default();
+    let paths = runs::all(&cli.runs_dir, names)?.into_iter().filter(|path| once.is_new(path));
+    let mut recordings = paths.map(|path| Recording::open(&path)).collect::<Result<Vec<_>, _>>()?;
     recordings.sort_by_key(|recording| (recording.run().started_unix_ns, recording.run().run_id.clone()));
     let twice = recordings.windows(2).find(|pair| pair[0].run().run_id == pair[1].run().run_id);
     match twice {

@@ -14,6 +14,10 @@ use crate::spans::{self, Spans};
 /// How often what a receiver did not take is sent again, and how long between two attempts at first.
 const ATTEMPTS: u32 = 5;
 const REST: Duration = Duration::from_millis(250);
+/// The receiver where none is named.
+const RECEIVER: &str = "http://127.0.0.1:4317";
+/// What the problem says where nobody is at the address.
+const NOBODY: [&str; 3] = ["Connection refused", "tcp connect error", "lookup address"];
 
 /// Sends every span of every named recording.
 ///
@@ -21,7 +25,7 @@ const REST: Duration = Duration::from_millis(250);
 /// Anything that keeps a recording from being read or judged, and where the receiver does not take it all.
 pub(super) fn export(cli: &Cli, asked: &Export) -> Result<Exit, Error> {
     let sending = |error| Error::Telemetry(Box::new(error));
-    let target = Target::parse(&asked.otlp).map_err(sending)?;
+    let target = Target::parse(asked.otlp.as_deref().unwrap_or(RECEIVER)).map_err(sending)?;
     let rejected = Rejected::default();
     // Only here does anybody listen to what the exporter has to say.
     let _listening = tracing::subscriber::set_default(tracing_subscriber::registry().with(rejected.layer()));
@@ -46,7 +50,9 @@ pub(super) fn export(cli: &Cli, asked: &Export) -> Result<Exit, Error> {
         let to = target.shown();
         if left > 0 {
             let (taken, problem) = (count - left, problem.unwrap_or_default());
-            return Err(Error::Usage(format!("{to} took {taken} of {count} spans of {run_id}: {problem}")));
+            let is_nobody_there = NOBODY.iter().any(|words| problem.contains(words));
+            let remedy = if is_nobody_there { ": is a receiver there? replay traces is one" } else { "" };
+            return Err(Error::Usage(format!("{to} took {taken} of {count} spans of {run_id}: {problem}{remedy}")));
         }
         let refused = rejected.spans() - refused_before;
         if refused > 0 {

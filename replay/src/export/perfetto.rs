@@ -28,17 +28,12 @@ pub fn export(cli: &Cli, asked: &Export) -> Result<Exit, Error> {
     let [run] = asked.runs.as_slice() else {
         return Err(Error::Usage("a Perfetto trace is of one recording: name one".into()));
     };
-    if asked.rebase || asked.spec.is_some() {
-        return Err(Error::Usage(
-            "a Perfetto trace begins at 0 and judges nothing: leave out --rebase and --spec".into(),
-        ));
-    }
-    if asked.output.is_none() && io::stdout().is_terminal() {
+    if asked.file().is_none() && io::stdout().is_terminal() {
         return Err(Error::Usage("a Perfetto trace is nothing for a terminal: name a file by -o".into()));
     }
     let recording = runs::open(&cli.runs_dir, run)?;
     let packets = traced(&recording)?.trace.packets(recording.run().started_unix_ns);
-    let mut output = Output::open(asked.output.as_deref())?;
+    let mut output = Output::open(asked.file())?;
     for some in packets.chunks(CHUNK) {
         if !output.write(&encoded(some))? {
             return Ok(Exit::Held);

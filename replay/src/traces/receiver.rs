@@ -15,9 +15,7 @@ use serde_json::{Value, json};
 use tonic::{Request, Status};
 
 use super::store::Store;
-
-/// How many traces a search gives where it is not said.
-const LIMIT: usize = 20;
+use super::wanted::Wanted;
 
 /// Both doors of the store.
 #[derive(Clone, Default)]
@@ -38,6 +36,7 @@ impl Receiver {
             .route("/api/operations", get(operations_by_query))
             .route("/api/traces", get(search))
             .route("/api/traces/{id}", get(trace))
+            .route("/api/dependencies", get(async || data(json!([]))))
             .with_state(self.clone())
     }
 }
@@ -70,6 +69,11 @@ fn data(data: Value) -> Response {
     json_of(StatusCode::OK, &json!({"data": data, "total": total, "limit": 0, "offset": 0, "errors": null}))
 }
 
+fn refusal(status: StatusCode, problem: &str) -> Response {
+    let error = json!({"code": status.as_u16(), "msg": problem});
+    json_of(status, &json!({"data": null, "total": 0, "limit": 0, "offset": 0, "errors": [error]}))
+}
+
 fn json_of(status: StatusCode, body: &Value) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
@@ -97,17 +101,15 @@ async fn search(State(receiver): State<Receiver>, asked: Asked) -> Response {
     if !ids.is_empty() {
         return data(ids.into_iter().filter_map(|id| store.trace(id)).collect());
     }
-    let limit = value(&asked, "limit").and_then(|limit| limit.parse().ok()).unwrap_or(LIMIT);
-    let operation = value(&asked, "operation").filter(|operation| *operation != "all");
-    data(Value::Array(store.search(value(&asked, "service"), operation, limit)))
+    match Wanted::read(&asked) {
+        Ok(wanted) => data(Value::Array(store.search(&wanted))),
+        Err(problem) => refusal(StatusCode::BAD_REQUEST, &problem),
+    }
 }
 
 async fn trace(State(receiver): State<Receiver>, Path(id): Path<String>) -> Response {
     match receiver.lock().trace(&id) {
         Some(trace) => data(json!([trace])),
-        None => {
-            let error = json!({"code": 404, "msg": "trace not found"});
-            json_of(StatusCode::NOT_FOUND, &json!({"data": null, "errors": [error]}))
-        }
+        None => refusal(StatusCode::NOT_FOUND, "trace not found"),
     }
 }

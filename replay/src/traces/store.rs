@@ -7,6 +7,8 @@ use otlp_embedded::proto::resource::v1::Resource;
 use otlp_embedded::proto::trace::v1::{ResourceSpans, Span};
 use serde_json::{Value, json};
 
+use super::wanted::Wanted;
+
 /// What is kept, in bytes of memory, roughly; the oldest traces go first.
 const MAX_BYTES: usize = 1 << 30;
 
@@ -80,11 +82,12 @@ impl Store {
         Some(self.traces.get(&id)?.told(&id))
     }
 
-    /// Traces in which a service did something, the newest first.
-    pub(super) fn search(&self, service: Option<&str>, operation: Option<&str>, limit: usize) -> Vec<Value> {
+    /// Traces with a span that is as wanted, the newest first.
+    pub(super) fn search(&self, wanted: &Wanted) -> Vec<Value> {
         let newest = self.order.iter().rev().filter_map(|id| Some((id, self.traces.get(id)?)));
-        let fits = newest.filter(|(_, trace)| trace.has(service, operation));
-        fits.take(limit).map(|(id, trace)| trace.told(id)).collect()
+        let fits =
+            newest.filter(|(_, trace)| trace.spans_and_processes().any(|(span, process)| wanted.fits(span, process)));
+        fits.take(wanted.limit).map(|(id, trace)| trace.told(id)).collect()
     }
 
     /// Every service.
@@ -101,16 +104,13 @@ impl Store {
 }
 
 impl Trace {
-    fn spans_of<'a>(&'a self, service: &'a str) -> impl Iterator<Item = &'a Value> {
-        self.spans.values().map(|(span, _)| span).filter(move |span| {
-            let process = span["processID"].as_str().and_then(|id| self.processes.get(id));
-            process.is_some_and(|process| process["serviceName"] == service)
-        })
+    fn spans_and_processes(&self) -> impl Iterator<Item = (&Value, &Value)> {
+        self.spans.values().filter_map(|(span, _)| Some((span, self.processes.get(span["processID"].as_str()?)?)))
     }
 
-    fn has(&self, service: Option<&str>, operation: Option<&str>) -> bool {
-        let Some(service) = service else { return true };
-        self.spans_of(service).any(|span| operation.is_none_or(|operation| span["operationName"] == operation))
+    fn spans_of<'a>(&'a self, service: &'a str) -> impl Iterator<Item = &'a Value> {
+        let of_service = self.spans_and_processes().filter(move |(_, process)| process["serviceName"] == service);
+        of_service.map(|(span, _)| span)
     }
 
     fn told(&self, id: &str) -> Value {
